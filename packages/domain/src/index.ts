@@ -1,0 +1,127 @@
+export {
+  APP_LEASE,
+  type AsOf,
+  type AsOfPolicy,
+  advanceAsOf,
+  asOfPolicy,
+  livePublishers,
+  type Publisher,
+  WORKER_LEASE,
+} from './as-of.js';
+export {
+  type ChangeCause,
+  expiryStep,
+  type Recorded,
+  type StatusChange,
+  type StatusStep,
+  stepsBetween,
+} from './change.js';
+export {
+  InvalidCursor,
+  RowRefused,
+  RowsLocked,
+  Unauthenticated,
+  Unavailable,
+  UnknownUser,
+  UsernameTaken,
+} from './errors.js';
+export {
+  compareEvents,
+  declaredStatus,
+  EVENT_TYPES,
+  type EventFacts,
+  type EventType,
+  endsSession,
+  greaterEvent,
+  isExplicit,
+  isTransition,
+  type PresenceEvent,
+  type ReportedEvent,
+} from './event.js';
+export { Fold } from './fold.js';
+export type {
+  AccessToken,
+  LoginLimiter,
+  PasswordHasher,
+  TokenIssuer,
+  TokenVerifier,
+} from './ports/auth.js';
+export type {
+  CommittedStatus,
+  EventPublisher,
+  RefusalReason,
+  Submission,
+} from './ports/event-publisher.js';
+export type {
+  Delivery,
+  DeliveryHandler,
+  EventSource,
+  Refusal,
+  Verdict,
+} from './ports/event-source.js';
+export type {
+  Dated,
+  Page,
+  PageRequest,
+  PresenceReader,
+  Statistics,
+  UserFilter,
+} from './ports/presence-reader.js';
+export {
+  type AppliedBatch,
+  type ChangeOutbox,
+  type ChangePublisher,
+  type EndedSession,
+  type IdentityStore,
+  identityKey,
+  type PresenceBatch,
+  type PresencePolicy,
+  type PresenceStore,
+} from './ports/presence-store.js';
+export type { AsOfStore, LeaseStore, Progress } from './ports/progress.js';
+export type {
+  CommittedTransition,
+  NewSession,
+  Rotation,
+  RotationResult,
+  SessionEnd,
+  SessionStore,
+} from './ports/session-store.js';
+export type { Credentials, NewUser, UserStore } from './ports/user-store.js';
+export {
+  applyEvent,
+  declaredPresence,
+  endSession,
+  isOnline,
+  isSilent,
+  joinPresence,
+  NEVER_SEEN,
+  type Presence,
+  presenceOf,
+  type SilencePolicy,
+  setAway,
+  setOffline,
+  setOnline,
+  updateLastSeen,
+  visibleStatus,
+} from './presence.js';
+export { compareSessionIds, NO_SESSION, type SessionId } from './session-id.js';
+export { compareStatus, isStatus, STATUSES, type Status } from './status.js';
+export type { Duration, Millis } from './time.js';
+export {
+  type Identity,
+  isUserId,
+  type Profile,
+  type User,
+  type UserId,
+  type UserPresence,
+  type UserRef,
+} from './user.js';
+export {
+  COMMIT_TIMEOUT,
+  getOnlineUsers,
+  getUserOnlineStatus,
+  type StatusSet,
+  setUserOnlineStatus,
+  withEvent,
+} from './user-management.js';

@@ -1,0 +1,94 @@
+import type { StatusChange } from '../change.js';
+import type { PresenceEvent } from '../event.js';
+import type { SilencePolicy } from '../presence.js';
+import type { SessionId } from '../session-id.js';
+import type { Duration } from '../time.js';
+import type { Identity, Profile, UserId } from '../user.js';
+import type { CommittedStatus } from './event-publisher.js';
+import type { Progress } from './progress.js';
+
+export interface EndedSession {
+  readonly userId: UserId;
+  readonly sessionId: SessionId;
+}
+
+/** What one transaction writes. */
+export interface PresenceBatch {
+  /** At most one event a user: the greatest. */
+  readonly events: readonly PresenceEvent[];
+  /** Sessions whose presence ends with these events. */
+  readonly ended: readonly EndedSession[];
+  /** What is settled once this batch is committed. */
+  readonly progress: readonly Progress[];
+}
+
+export interface AppliedBatch {
+  /** Users that do not exist; nothing was written for them. */
+  readonly unknown: ReadonlySet<UserId>;
+  /** How many rows now say something else than before. */
+  readonly written: number;
+}
+
+/** The rows that say who is online: the write side. */
+export interface PresenceStore {
+  /**
+   * Joins a batch into the rows: all of it or, when it throws, nothing. Applying it again, or in
+   * another order with others, ends in the same rows.
+   * @throws RowsLocked, RowRefused, Unavailable
+   */
+  apply(batch: PresenceBatch): Promise<AppliedBatch>;
+
+  /** What the rows say of these users now; users that do not exist are left out. */
+  current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>>;
+
+  /**
+   * Writes the end of silence into up to `limit` rows whose users have been silent for too long.
+   * @returns how many rows it wrote: fewer than `limit` when no more were due.
+   */
+  sweep(limit: number): Promise<number>;
+
+  /** Ends up to `limit` sessions whose refresh token has expired. @returns how many. */
+  endExpiredSessions(limit: number): Promise<number>;
+
+  /** Forgets what nothing can ask for any more (ended sessions past the refresh lifetime). */
+  prune(): Promise<void>;
+}
+
+/** Who an event speaks of. */
+export interface IdentityStore {
+  /** @returns the ids of the identities that are known. */
+  resolve(identities: readonly Identity[]): Promise<ReadonlyMap<string, UserId>>;
+
+  /** Adds a user on first sight, or finds the one that somebody else just added. */
+  create(identity: Identity, profile: Profile): Promise<UserId>;
+}
+
+/** Keys the answers of {@link IdentityStore.resolve}. */
+export function identityKey({ issuer, subject }: Identity): string {
+  return `${issuer}\u0000${subject}`;
+}
+
+/** Changes that are committed and still have to go out. */
+export interface ChangeOutbox {
+  /**
+   * Hands up to `limit` changes to `publish`, oldest first, and forgets them once it resolves.
+   * Of any number of callers one at a time gets some, so each user's changes go out in order.
+   * @returns how many went out.
+   */
+  relay(
+    limit: number,
+    publish: (changes: readonly StatusChange[]) => Promise<void>,
+  ): Promise<number>;
+}
+
+/** Announces changes of visible status, at least once. */
+export interface ChangePublisher {
+  /** Resolves once the queue has confirmed all of them. @throws Unavailable */
+  publish(changes: readonly StatusChange[]): Promise<void>;
+}
+
+/** What the stores need to know of the rules that the configuration sets. */
+export interface PresencePolicy extends SilencePolicy {
+  /** How long an ended session is remembered: as long as its events can still arrive. */
+  readonly rememberSessions: Duration;
+}

@@ -1,0 +1,43 @@
+import type { AsOf, AsOfPolicy } from '../as-of.js';
+import type { Millis } from '../time.js';
+
+/**
+ * What a publisher has recorded, in microseconds since 1970 by its own clock. Its messages cut
+ * the time from `since`, when it began, into intervals `[from, through)` without a gap; a message
+ * holds all that was recorded before `through` and is in no earlier one. So when the intervals
+ * that are settled reach without a gap from `since` to T, everything recorded before T is settled.
+ */
+export interface Progress {
+  /** A UUID, new for every life of a publisher. */
+  readonly publisher: string;
+  readonly kind: 'app' | 'worker';
+  readonly since: number;
+  readonly from: number;
+  readonly through: number;
+  /** Whether this is the publisher's last word: nothing comes after `through`. */
+  readonly last: boolean;
+}
+
+/** Leases of publishers, in the database. */
+export interface LeaseStore {
+  /**
+   * Makes a publisher known, so that as-of waits for it from `since` on.
+   * @returns microseconds: `since`, or for a worker the as-of that it takes over from.
+   */
+  register(publisher: string, kind: Progress['kind'], since: number): Promise<number>;
+
+  /** Renews a lease. @returns false where it is not known (any more): register anew. */
+  renew(publisher: string): Promise<boolean>;
+
+  /** Nothing is left on its way: as-of need not wait for this publisher. */
+  release(publisher: string): Promise<void>;
+}
+
+/** As-of, in the database. */
+export interface AsOfStore {
+  /** Takes account of settled intervals and moves as-of on as far as they and the policy allow. */
+  advance(policy: AsOfPolicy): Promise<AsOf>;
+
+  /** @returns as-of, and the database's clock in the same snapshot. */
+  read(): Promise<{ asOf: Millis; now: Millis }>;
+}

@@ -1,0 +1,28 @@
+import type { Identity, Profile, User, UserId } from '../user.js';
+
+export interface Credentials {
+  readonly user: User;
+  /** As the {@link PasswordHasher} made it. */
+  readonly passwordHash: string;
+}
+
+export interface NewUser extends Profile {
+  readonly passwordHash: string;
+}
+
+/** Identities: who there is, not how they are. @throws Unavailable */
+export interface UserStore {
+  /** @throws UsernameTaken */
+  add(user: NewUser): Promise<User>;
+  /** Users that may log in with a password; usernames are compared exactly. */
+  credentials(username: string): Promise<Credentials | null>;
+  /** The user behind a token, or `null`. A profile that its issuer has changed is taken over. */
+  find(identity: Identity, profile: Profile | null): Promise<User | null>;
+  byId(userId: UserId): Promise<User | null>;
+  /** @returns whether there was one. */
+  remove(username: string): Promise<boolean>;
+  /** @returns whether there was one. */
+  setPassword(username: string, passwordHash: string): Promise<boolean>;
+  /** In order of id, a page at a time. */
+  list(after: UserId, limit: number): Promise<User[]>;
+}
