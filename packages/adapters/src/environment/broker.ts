@@ -1,0 +1,44 @@
+import { settingsGroup } from './settings-group.js';
+import { choice, file, urls } from './validators.js';
+import { orFile } from './value-file.js';
+
+export interface BrokerSettings {
+  /** The members of one cluster; any of them will do. */
+  readonly urls: readonly string[];
+  /** Certificates, PEM, of the authorities that may vouch for the broker. */
+  readonly ca: string | undefined;
+  /** Whether to declare exchanges and queues, or only to check that they are there. */
+  readonly topology: 'declare' | 'check';
+}
+
+const amqpUrls = urls(['amqp', 'amqps']);
+
+const specs = {
+  /** Where RabbitMQ is; several, separated by commas, are a cluster. A secret: it holds the password. */
+  AMQP_URL: orFile(
+    amqpUrls({ desc: 'where RabbitMQ is, as amqp://user:password@host:5672/vhost' }),
+  ),
+  /** For a broker whose certificate no public authority has signed. */
+  AMQP_CA_FILE: file({ default: undefined }),
+  /** `check` is for users that may not configure: the names must be there already. */
+  AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
+};
+
+export const brokerSettings = settingsGroup({
+  specs,
+  settings: (values): BrokerSettings => ({
+    urls: values.AMQP_URL,
+    ca: values.AMQP_CA_FILE,
+    topology: values.AMQP_TOPOLOGY,
+  }),
+});
+
+/** For a process that brings a queue of its own where no broker is named: `urls` is undefined then. */
+export const optionalBrokerSettings = settingsGroup({
+  specs: { ...specs, AMQP_URL: orFile(amqpUrls({ default: undefined })) },
+  settings: (values) => ({
+    urls: values.AMQP_URL,
+    ca: values.AMQP_CA_FILE,
+    topology: values.AMQP_TOPOLOGY,
+  }),
+});

@@ -1,0 +1,62 @@
+import type { Duration } from '@presence/domain';
+import { settingsGroup } from './settings-group.js';
+import { choice, duration, durationText, integer } from './validators.js';
+
+export interface PresenceSettings {
+  readonly heartbeatInterval: Duration;
+  readonly offlineAfter: Duration;
+  readonly heartbeatHorizon: Duration;
+  readonly maxClockSkew: Duration;
+  readonly unknownUsers: 'refuse' | 'create';
+}
+
+export interface BatchSettings {
+  readonly maxUsers: number;
+  readonly maxWait: Duration;
+}
+
+export const presenceSettings = settingsGroup({
+  specs: {
+    /** How often clients are asked to speak: the `next_heartbeat_in` of every answer. */
+    HEARTBEAT_INTERVAL: duration({ min: 100, max: 3_600_000 })({ default: 30_000 }),
+    /** Silence longer than this is offline: by default three missed heartbeats and 20 s. */
+    OFFLINE_AFTER: duration({ min: 200, max: 7 * 86_400_000 })({ default: 110_000 }),
+    /** How old the oldest unconfirmed event may be before heartbeats are refused. */
+    HEARTBEAT_HORIZON: duration({ min: 100, max: 3_600_000 })({ default: 60_000 }),
+    /** How far ahead of this process's clock an event's time may be. */
+    MAX_CLOCK_SKEW: duration({ min: 0, max: 3_600_000 })({ default: 15_000 }),
+    /** What becomes of events about users that nobody has told us of. */
+    PRESENCE_UNKNOWN_USERS: choice(['refuse', 'create'])({ default: 'refuse' }),
+  },
+  checks: [
+    {
+      of: ['OFFLINE_AFTER', 'HEARTBEAT_INTERVAL'],
+      fault: ({ OFFLINE_AFTER: after, HEARTBEAT_INTERVAL: interval }) =>
+        after < 2 * interval
+          ? `is ${durationText(after)}, under twice HEARTBEAT_INTERVAL: one late heartbeat would ` +
+            `show its user offline. Set it to ${durationText(2 * interval)} or more.`
+          : undefined,
+    },
+  ],
+  settings: (values): PresenceSettings => ({
+    heartbeatInterval: values.HEARTBEAT_INTERVAL,
+    offlineAfter: values.OFFLINE_AFTER,
+    heartbeatHorizon: values.HEARTBEAT_HORIZON,
+    maxClockSkew: values.MAX_CLOCK_SKEW,
+    unknownUsers: values.PRESENCE_UNKNOWN_USERS,
+  }),
+});
+
+/** How the worker gathers events before it writes them. */
+export const batchSettings = settingsGroup({
+  specs: {
+    /** Users a transaction. At 5,000 the plan may turn into a scan that locks in any order. */
+    BATCH_MAX_USERS: integer({ min: 1, max: 4_000 })({ default: 1_000 }),
+    /** How long the first event of a batch waits for company. */
+    BATCH_MAX_WAIT: duration({ min: 0, max: 1_000 })({ default: 20 }),
+  },
+  settings: (values): BatchSettings => ({
+    maxUsers: values.BATCH_MAX_USERS,
+    maxWait: values.BATCH_MAX_WAIT,
+  }),
+});
