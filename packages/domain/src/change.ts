@@ -1,5 +1,5 @@
 import type { EventType } from './event.js';
-import { isSilent, type Presence, type SilencePolicy, visibleStatus } from './presence.js';
+import { isSilent, type SilencePolicy } from './presence.js';
 import type { Status } from './status.js';
 import type { Millis } from './time.js';
 import type { UserId } from './user.js';
@@ -24,43 +24,43 @@ export interface StatusChange extends StatusStep {
   readonly version: number;
 }
 
-/** A row: what is known, and the status that was visible when it was last written or swept. */
-export interface Recorded {
-  readonly presence: Presence;
-  readonly shown: Status;
+/** What a row shows: the status that was visible when it was last written or swept. */
+export interface Shown {
+  readonly status: Status;
+  /** `null`: never seen. */
+  readonly lastSeen: Millis | null;
 }
 
 /**
- * The steps of visible status when `before` is overwritten by `after`: none, one, or two where
- * the event finds a row whose silence had run out without a sweep having written that yet.
+ * The steps of visible status when `before` is overwritten by `after` because of `cause`, which
+ * happened `at`: none, one, or two where it finds a row whose silence had run out without a sweep
+ * having written that yet.
  */
 export function stepsBetween(
-  before: Recorded,
-  after: Presence,
-  cause: EventType,
+  before: Shown,
+  after: Shown,
+  { cause, at }: { cause: EventType; at: Millis },
   asOf: Millis,
   policy: SilencePolicy,
 ): StatusStep[] {
   const expiry = expiryStep(before, asOf, policy);
-  const from = expiry?.to ?? before.shown;
-  const to = visibleStatus(after, asOf, policy);
+  const from = expiry?.to ?? before.status;
   const steps = expiry ? [expiry] : [];
-  if (from !== to && after.lastSeen !== null) {
-    steps.push({ from, to, at: after.lastSeen, lastSeen: after.lastSeen, cause });
+  if (from !== after.status && after.lastSeen !== null) {
+    steps.push({ from, to: after.status, at, lastSeen: after.lastSeen, cause });
   }
   return steps;
 }
 
 /** The step that silence alone has brought about, or `undefined` where it has brought none. */
 export function expiryStep(
-  { presence, shown }: Recorded,
+  { status, lastSeen }: Shown,
   asOf: Millis,
   policy: SilencePolicy,
 ): StatusStep | undefined {
-  const { lastSeen } = presence;
-  if (shown === 'offline' || lastSeen === null || !isSilent(lastSeen, asOf, policy)) {
+  if (status === 'offline' || lastSeen === null || !isSilent(lastSeen, asOf, policy)) {
     return undefined;
   }
   const at = lastSeen + policy.offlineAfter;
-  return { from: shown, to: 'offline', at, lastSeen, cause: 'expired' };
+  return { from: status, to: 'offline', at, lastSeen, cause: 'expired' };
 }

@@ -11,7 +11,7 @@ export {
 export {
   type ChangeCause,
   expiryStep,
-  type Recorded,
+  type Shown,
   type StatusChange,
   type StatusStep,
   stepsBetween,

@@ -47,8 +47,11 @@ export interface PresenceStore {
    */
   sweep(limit: number): Promise<number>;
 
-  /** Ends up to `limit` sessions whose refresh token has expired. @returns how many. */
-  endExpiredSessions(limit: number): Promise<number>;
+  /**
+   * Applies transitions that were committed while their rows were locked; those whose rows still
+   * are stay. @returns how many it applied.
+   */
+  applyDeferred(): Promise<number>;
 
   /** Forgets what nothing can ask for any more (ended sessions past the refresh lifetime). */
   prune(): Promise<void>;

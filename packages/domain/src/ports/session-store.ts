@@ -50,6 +50,8 @@ export interface SessionStore {
   end(session: SessionEnd): Promise<CommittedTransition>;
   /** Whose session the refresh token belongs to, spent or not; `null` where it was never issued. */
   ownerOf(refreshHash: Uint8Array): Promise<EndedSession | null>;
+  /** Ends up to `limit` sessions whose refresh token has expired. @returns how many. */
+  endExpired(limit: number, now: Millis): Promise<number>;
   /**
    * Ended sessions whose access tokens may still be shown. Everything committed since `cursor`
    * (`null`: from the beginning) is in it; what was in an earlier answer may be in it again.

@@ -1,0 +1,125 @@
+import {
+  type AsOf,
+  type AsOfPolicy,
+  type AsOfStore,
+  advanceAsOf,
+  livePublishers,
+  type Millis,
+  type Publisher,
+} from '@presence/domain';
+import type pg from 'pg';
+import { timestamp } from './event-row.js';
+import { query, transaction } from './pool.js';
+
+interface ClockRow extends AsOf {
+  readonly now: Millis;
+}
+
+const CLOCK = `as_of AS "asOf", moved_at AS "movedAt", held_since AS "heldSince",
+  clock_timestamp() AS now`;
+
+export class PostgresAsOfStore implements AsOfStore {
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async read(): Promise<{ asOf: Millis; now: Millis }> {
+    const [row] = await query<ClockRow>(this.#pool, {
+      name: 'as-of-read',
+      text: `SELECT ${CLOCK} FROM presence_clock`,
+    });
+    return row!;
+  }
+
+  /** One caller at a time does the work; for the others as-of is what that one makes it. */
+  advance(policy: AsOfPolicy): Promise<AsOf> {
+    return transaction(this.#pool, async (client) => {
+      const { rows } = await client.query<ClockRow>({
+        name: 'as-of-lock',
+        text: `SELECT ${CLOCK} FROM presence_clock FOR UPDATE SKIP LOCKED`,
+      });
+      const [current] = rows;
+      if (current === undefined) return this.#readWithin(client);
+      await gatherMarks(client);
+      const { live, gone } = livePublishers(await publishers(client), current.now, policy);
+      await giveUp(client, gone);
+      const next = advanceAsOf(current, live, current.now, policy);
+      if (next !== current) await write(client, next);
+      return next;
+    });
+  }
+
+  async #readWithin(client: pg.ClientBase): Promise<AsOf> {
+    const { rows } = await client.query<ClockRow>({
+      name: 'as-of-read',
+      text: `SELECT ${CLOCK} FROM presence_clock`,
+    });
+    return rows[0]!;
+  }
+}
+
+/**
+ * Adds the intervals that batches have settled to their publishers'. One that is not known is made
+ * known by its very first interval; any other belongs to one that has been given up.
+ */
+async function gatherMarks(client: pg.ClientBase): Promise<void> {
+  await client.query({
+    name: 'as-of-gather',
+    text: `
+      WITH marks AS (
+        DELETE FROM publisher_marks RETURNING *
+      ), gathered AS (
+        SELECT publisher, kind, us_since, range_agg(us_settled) AS us_settled,
+          max(upper(us_settled)) FILTER (WHERE last) AS us_end
+        FROM marks WHERE NOT isempty(us_settled) GROUP BY publisher, kind, us_since
+      )
+      INSERT INTO presence_publishers AS p (id, kind, us_since, us_settled, us_end)
+      SELECT publisher, kind, us_since, us_settled, us_end FROM gathered
+      WHERE us_settled @> us_since
+        OR EXISTS (SELECT FROM presence_publishers known WHERE known.id = publisher)
+      ON CONFLICT (id) DO UPDATE
+      SET us_settled = p.us_settled + excluded.us_settled,
+        us_end = coalesce(p.us_end, excluded.us_end), heard_at = clock_timestamp()`,
+  });
+}
+
+/** Those that as-of waits for; whoever has said its last word, and all before, is let go. */
+async function publishers(client: pg.ClientBase): Promise<Publisher[]> {
+  const { rows } = await client.query<Publisher>({
+    name: 'as-of-publishers',
+    text: `
+      WITH reached AS (
+        SELECT id, kind, us_end, heard_at, coalesce((SELECT upper(settled)
+          FROM unnest(us_settled) settled WHERE settled @> us_since), us_since) AS us_through
+        FROM presence_publishers WHERE gone_at IS NULL
+      ), closed AS (
+        UPDATE presence_publishers p SET gone_at = clock_timestamp()
+        FROM reached WHERE p.id = reached.id AND reached.us_through >= reached.us_end
+        RETURNING p.id
+      ), forgotten AS (
+        DELETE FROM presence_publishers WHERE gone_at < clock_timestamp() - interval '1 day'
+      )
+      SELECT id, kind, us_through / 1000 - 1 AS through, heard_at AS "heardAt"
+      FROM reached WHERE id NOT IN (SELECT id FROM closed)`,
+  });
+  return rows;
+}
+
+async function giveUp(client: pg.ClientBase, gone: readonly Publisher[]): Promise<void> {
+  if (gone.length === 0) return;
+  await client.query({
+    name: 'as-of-give-up',
+    text: `UPDATE presence_publishers SET gone_at = clock_timestamp() WHERE id = ANY ($1)`,
+    values: [gone.map(({ id }) => id)],
+  });
+}
+
+async function write(client: pg.ClientBase, { asOf, movedAt, heldSince }: AsOf): Promise<void> {
+  await client.query({
+    name: 'as-of-write',
+    text: `UPDATE presence_clock SET as_of = $1, moved_at = $2, held_since = $3`,
+    values: [timestamp(asOf), timestamp(movedAt), heldSince === null ? null : timestamp(heldSince)],
+  });
+}

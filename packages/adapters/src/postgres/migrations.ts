@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import { translateError } from './errors.js';
+import { connectionConfig, type DatabaseAddress } from './pool.js';
+
+/** Where the migrations are, in order of their names. */
+const DIRECTORY = fileURLToPath(new URL('../../migrations', import.meta.url));
+
+/**
+ * Brings the database up to date; processes that start together take turns.
+ * @returns the names of the migrations that ran. @throws Unavailable
+ */
+export async function migrate(
+  address: DatabaseAddress,
+  log: (message: string) => void = () => {},
+): Promise<string[]> {
+  const client = new pg.Client({
+    ...connectionConfig(address),
+    application_name: 'presence-migrate',
+  });
+  client.on('error', () => {}); // A connection that breaks also rejects the query that it was for.
+  try {
+    await client.connect();
+    const done = await runner({
+      dbClient: client,
+      dir: DIRECTORY,
+      direction: 'up',
+      migrationsTable: 'presence_migrations',
+      advisoryLockMode: 'wait',
+      log,
+    });
+    return done.map(({ name }) => name);
+  } catch (error) {
+    throw translateError(error);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import type { Duration, Millis } from '@presence/domain';
+import pg from 'pg';
+import { translateError } from './errors.js';
+
+export interface DatabaseAddress {
+  /** postgres://user:password@host:port/database */
+  readonly url: string;
+  /** A PEM file with the authority that the server's certificate must come from. */
+  readonly caFile?: string;
+}
+
+export interface PoolSettings extends DatabaseAddress {
+  /** Connections at the most. */
+  readonly size: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  readonly timeouts?: Partial<PoolTimeouts>;
+}
+
+/** How long each thing may take before it counts as failed; each fault has a way to go on. */
+export interface PoolTimeouts {
+  /** Until a connection stands, or one of the pool is free. */
+  readonly connect: Duration;
+  /** One statement; the socket is given up half as long again afterwards. */
+  readonly statement: Duration;
+  /** A row that somebody else has locked. */
+  readonly lock: Duration;
+  /** A transaction that was begun and left alone. */
+  readonly idleTransaction: Duration;
+}
+
+export const POOL_TIMEOUTS: PoolTimeouts = {
+  connect: 3_000,
+  statement: 10_000,
+  lock: 1_000,
+  idleTransaction: 15_000,
+};
+
+/** The slice of `pg` that the stores use. */
+export interface Queryable {
+  query<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
+}
+
+export function createPool(settings: PoolSettings): pg.Pool {
+  const timeouts = { ...POOL_TIMEOUTS, ...settings.timeouts };
+  const pool = new pg.Pool({
+    ...connectionConfig(settings),
+    types: TYPES,
+    max: settings.size,
+    application_name: settings.applicationName,
+    connectionTimeoutMillis: timeouts.connect,
+    statement_timeout: timeouts.statement,
+    query_timeout: timeouts.statement * 1.5,
+    lock_timeout: timeouts.lock,
+    idle_in_transaction_session_timeout: timeouts.idleTransaction,
+    keepAlive: true,
+  });
+  // An idle connection that breaks is replaced by the next query; unheard, it would end the process.
+  pool.on('error', () => {});
+  return pool;
+}
+
+export function connectionConfig({ url, caFile }: DatabaseAddress): pg.ClientConfig {
+  const address = { connectionString: url };
+  return caFile === undefined ? address : { ...address, ssl: { ca: readFileSync(caFile, 'utf8') } };
+}
+
+const { builtins } = pg.types;
+const INT8_ARRAY: number = 1016;
+
+/** 64-bit integers as numbers (no id is over 2^53 − 1), moments as {@link Millis}. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format) => {
+    if (oid === builtins.INT8) return Number;
+    const parse = pg.types.getTypeParser(oid, format);
+    if (oid === INT8_ARRAY)
+      return (text: string): number[] => (parse(text) as string[]).map(Number);
+    if (oid !== builtins.TIMESTAMPTZ) return parse;
+    return (text: string): Millis => (parse(text) as Date).getTime();
+  },
+};
+
+/** Runs one statement on any connection. @throws Unavailable, RowRefused */
+export async function query<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  config: pg.QueryConfig,
+): Promise<Row[]> {
+  try {
+    return (await pool.query<Row>(config)).rows;
+  } catch (error) {
+    throw translateError(error);
+  }
+}
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. The
+ * lost reply of a COMMIT counts as failed; doing the work again is up to the caller.
+ * @throws Unavailable, RowRefused, what `work` throws
+ */
+export async function transaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw translateError(error);
+  });
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    broken = await rollback(client);
+    throw translateError(error);
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** @returns the reason why the connection must not be used again. */
+async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK');
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

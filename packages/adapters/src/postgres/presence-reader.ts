@@ -1,0 +1,127 @@
+import type {
+  Dated,
+  Millis,
+  Page,
+  PageRequest,
+  PresenceReader,
+  SilencePolicy,
+  Statistics,
+  UserFilter,
+  UserId,
+  UserPresence,
+} from '@presence/domain';
+import type pg from 'pg';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { timestamp } from './event-row.js';
+import { query } from './pool.js';
+import { type Condition, Statement } from './statement.js';
+import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
+
+const USER = `u.id, u.username, u.email, u.role, ${VISIBLE} AS status, p.last_seen AS "lastSeen"`;
+
+/**
+ * Every answer is one statement, hence one snapshot: as-of, rows and counts belong together. The
+ * clock comes first and the rows are joined to it laterally, so that an answer without rows still
+ * has its as-of.
+ */
+export class PostgresPresenceReader implements PresenceReader {
+  readonly #pool: pg.Pool;
+  readonly #policy: SilencePolicy;
+
+  constructor(pool: pg.Pool, policy: SilencePolicy) {
+    this.#pool = pool;
+    this.#policy = policy;
+  }
+
+  async user(userId: UserId): Promise<Dated<UserPresence | null>> {
+    const { asOf, value } = await this.users([userId]);
+    return { asOf, value: value[0] ?? null };
+  }
+
+  async users(userIds: readonly UserId[]): Promise<Dated<readonly UserPresence[]>> {
+    const rows = await query<UserRow>(this.#pool, {
+      name: 'read-users',
+      text: `
+        SELECT clock.as_of AS "asOf", found.*
+        FROM ${CLOCK} LEFT JOIN LATERAL (
+          SELECT ${USER} FROM users u JOIN user_presence p ON p.user_id = u.id
+          WHERE u.id = ANY ($2)
+        ) found ON true`,
+      values: [this.#policy.offlineAfter, userIds],
+    });
+    return { asOf: rows[0]!.asOf, value: rows.filter(isFound).map(toUser) };
+  }
+
+  async online(page: PageRequest): Promise<Dated<Page<UserPresence>>> {
+    const sql = new Statement(this.#policy.offlineAfter);
+    const position = 'cursor' in page && page.cursor !== '' ? decodeCursor(page.cursor, 2) : null;
+    const after: Condition = (at) =>
+      `p.last_seen <= ${at[0]} AND (p.last_seen < ${at[0]} OR p.user_id > ${at[1]})`;
+    if (position) sql.where(after, timestamp(position[0]!), position[1]!);
+    const rows = await query<PageRow>(
+      this.#pool,
+      sql.page({
+        count: `SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}`,
+        rows: `SELECT p.* FROM user_presence p WHERE ${SHOWN.online}`,
+        columns: USER,
+        order: 'p.last_seen DESC, p.user_id',
+        request: page,
+      }),
+    );
+    return toPage(rows, page, ({ lastSeen, id }) => [lastSeen!, id]);
+  }
+
+  async list(filter: UserFilter, page: PageRequest): Promise<Dated<Page<UserPresence>>> {
+    const sql = new Statement(this.#policy.offlineAfter);
+    const source = sql.matching(filter);
+    if ('cursor' in page && page.cursor !== '') {
+      sql.where((at) => `p.user_id > ${at[0]}`, decodeCursor(page.cursor, 1)[0]!);
+    }
+    const rows = await query<PageRow>(
+      this.#pool,
+      sql.page({ ...source, columns: USER, order: 'p.user_id', request: page }),
+    );
+    return toPage(rows, page, ({ id }) => [id]);
+  }
+
+  async statistics(): Promise<Dated<Statistics>> {
+    const [row] = await query<Statistics & { asOf: Millis }>(this.#pool, {
+      name: 'read-statistics',
+      text: `
+        SELECT clock.as_of AS "asOf", (SELECT count(*) FROM users) AS total,
+          (SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}) AS online,
+          (SELECT count(*) FROM user_presence p WHERE ${SHOWN.away}) AS away
+        FROM ${CLOCK}`,
+      values: [this.#policy.offlineAfter],
+    });
+    const { asOf, total, online, away } = row!;
+    return { asOf, value: { total, online, away, offline: total - online - away } };
+  }
+}
+
+type UserRow = UserPresence & { readonly asOf: Millis };
+type PageRow = UserRow & { readonly totalCount: number };
+
+/** The one row of an answer without users has nothing but its as-of. */
+function isFound(row: UserRow): boolean {
+  return row.id !== null;
+}
+
+function toUser({ id, username, email, role, status, lastSeen }: UserRow): UserPresence {
+  return { id, username, email, role, status, lastSeen };
+}
+
+/** One row more than asked for tells that there is a next page. */
+function toPage(
+  rows: readonly PageRow[],
+  request: PageRequest,
+  positionOf: (user: UserPresence) => number[],
+): Dated<Page<UserPresence>> {
+  const found = rows.filter(isFound).map(toUser);
+  const items = found.slice(0, request.perPage);
+  const last = items.at(-1);
+  const nextCursor = found.length > items.length && last ? encodeCursor(positionOf(last)) : null;
+  const hasPrevious = 'page' in request ? request.page > 1 : request.cursor !== '';
+  const { asOf, totalCount } = rows[0]!;
+  return { asOf, value: { items, totalCount, nextCursor, hasPrevious } };
+}

@@ -1,0 +1,150 @@
+import {
+  type AppliedBatch,
+  type CommittedStatus,
+  endsSession,
+  expiryStep,
+  type Millis,
+  type PresenceBatch,
+  type PresenceEvent,
+  type PresencePolicy,
+  type PresenceStore,
+  RowsLocked,
+  type Status,
+  type UserId,
+} from '@presence/domain';
+import type pg from 'pg';
+import { insertChanges } from './change-row.js';
+import { isConflict, isLockTimeout } from './errors.js';
+import { takeDeferred } from './inbox.js';
+import { query, transaction } from './pool.js';
+import { writePresence } from './presence-writer.js';
+import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
+
+/** A transaction that lost against another one is done again at once, this many times. */
+const ATTEMPTS = 5;
+
+export class PostgresPresenceStore implements PresenceStore {
+  readonly #pool: pg.Pool;
+  readonly #policy: PresencePolicy;
+
+  constructor(pool: pg.Pool, policy: PresencePolicy) {
+    this.#pool = pool;
+    this.#policy = policy;
+  }
+
+  async apply(batch: PresenceBatch): Promise<AppliedBatch> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await transaction(this.#pool, (client) =>
+          writePresence(client, batch, this.#policy),
+        );
+      } catch (error) {
+        if (isLockTimeout(error)) await this.#throwLocked(batch);
+        else if (!isConflict(error)) throw error;
+        if (attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>> {
+    const rows = await query<CommittedStatus & { userId: UserId }>(this.#pool, {
+      name: 'presence-current',
+      text: `
+        SELECT p.user_id AS "userId", ${VISIBLE} AS status, p.last_seen AS "lastSeen"
+        FROM user_presence p, ${CLOCK}
+        WHERE p.user_id = ANY ($2)`,
+      values: [this.#policy.offlineAfter, userIds],
+    });
+    return new Map(rows.map(({ userId, ...status }) => [userId, status]));
+  }
+
+  /**
+   * The rows that are due come from the index; each is locked and looked at again before it is
+   * written, so a heartbeat that comes in between wins.
+   */
+  sweep(limit: number): Promise<number> {
+    return transaction(this.#pool, async (client) => {
+      const { rows } = await client.query<SweptRow>({
+        name: 'presence-sweep',
+        text: SWEEP,
+        values: [this.#policy.offlineAfter, limit],
+      });
+      const steps = rows.flatMap(({ userId, foundStatus, lastSeen, asOf }) => {
+        const step = expiryStep({ status: foundStatus, lastSeen }, asOf, this.#policy);
+        return step ? [{ ...step, userId }] : [];
+      });
+      await insertChanges(client, steps);
+      return rows.length;
+    });
+  }
+
+  async applyDeferred(): Promise<number> {
+    let applied = 0;
+    let locked = 0;
+    for (;;) {
+      const outcome = await this.#applyOneDeferred(locked);
+      if (outcome === 'none') return applied;
+      if (outcome === 'applied') applied++;
+      else locked++;
+    }
+  }
+
+  async prune(): Promise<void> {
+    await query(this.#pool, {
+      text: `DELETE FROM ended_sessions WHERE (user_id, session_id) IN (
+        SELECT user_id, session_id FROM ended_sessions WHERE expires_at < now() LIMIT 10000)`,
+    });
+  }
+
+  async #applyOneDeferred(passed: number): Promise<'none' | 'applied' | 'locked'> {
+    try {
+      return await transaction(this.#pool, async (client) => {
+        const event = await takeDeferred(client, passed);
+        if (event === undefined) return 'none';
+        await writePresence(client, batchOf(event), this.#policy);
+        return 'applied';
+      });
+    } catch (error) {
+      if (isLockTimeout(error)) return 'locked';
+      throw error;
+    }
+  }
+
+  /** @throws RowsLocked with the users whose rows cannot be had now, unless all can after all. */
+  async #throwLocked({ events }: PresenceBatch): Promise<void> {
+    const userIds = events.map(({ userId }) => userId);
+    const free = await query<{ userId: UserId }>(this.#pool, {
+      text: `SELECT user_id AS "userId" FROM user_presence WHERE user_id = ANY ($1)
+        ORDER BY user_id FOR UPDATE SKIP LOCKED`,
+      values: [userIds],
+    });
+    const known = await this.current(userIds);
+    const lockable = new Set(free.map(({ userId }) => userId));
+    const locked = userIds.filter((userId) => known.has(userId) && !lockable.has(userId));
+    if (locked.length > 0) throw new RowsLocked(locked);
+  }
+}
+
+function batchOf(event: PresenceEvent): PresenceBatch {
+  return { events: [event], ended: endsSession(event) ? [event] : [], progress: [] };
+}
+
+interface SweptRow {
+  readonly userId: UserId;
+  readonly foundStatus: Status;
+  readonly lastSeen: Millis;
+  readonly asOf: Millis;
+}
+
+const SWEEP = `
+  WITH due AS (
+    SELECT p.user_id, clock.as_of FROM user_presence p, ${CLOCK}
+    WHERE ${SHOWN.silent}
+    LIMIT $2 FOR UPDATE OF p SKIP LOCKED
+  )
+  UPDATE user_presence p
+  SET online_status = 'offline', found_status = p.online_status, found_seen = p.last_seen
+  FROM due
+  WHERE p.user_id = due.user_id
+  RETURNING p.user_id AS "userId", p.found_status AS "foundStatus", p.last_seen AS "lastSeen",
+    due.as_of AS "asOf"`;
