@@ -78,7 +78,7 @@ export {
   type PresencePolicy,
   type PresenceStore,
 } from './ports/presence-store.js';
-export type { AsOfStore, LeaseStore, Progress } from './ports/progress.js';
+export type { AsOfStore, LeaseStore, Progress, Ticker } from './ports/progress.js';
 export type {
   CommittedTransition,
   NewSession,

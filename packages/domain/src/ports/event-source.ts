@@ -12,6 +12,8 @@ export interface Delivery {
   readonly progress: Progress | null;
   /** Whether somebody waits for the outcome: flush at once. */
   readonly urgent: boolean;
+  /** Refuses one of `events`, in the words in which it came. */
+  refuse(event: ReportedEvent, reason: RefusalReason): Refusal;
 }
 
 /** A part of a message that is dead-lettered: `body` is what to publish there. */

@@ -18,6 +18,12 @@ export interface Progress {
   readonly last: boolean;
 }
 
+/** Puts word of progress on the queue, behind all that is in it. */
+export interface Ticker {
+  /** Resolves once the queue has confirmed it. @throws Unavailable */
+  tick(progress: Progress): Promise<void>;
+}
+
 /** Leases of publishers, in the database. */
 export interface LeaseStore {
   /**
