@@ -1,0 +1,23 @@
+import { POSTGRES, RABBITMQ, startPrivate } from './find.js';
+import type { RabbitServer } from './rabbit-server.js';
+import type { Server } from './server.js';
+
+export { temporaryFolder } from './account.js';
+export { Child } from './child.js';
+export type { Database, DatabaseOptions } from './database.js';
+export { eventually } from './eventually.js';
+export { freePort, freePorts } from './free-port.js';
+export { type ProcessOptions, startProcess } from './process.js';
+export type { RabbitServer } from './rabbit-server.js';
+export type { Server } from './server.js';
+export { type Services, services } from './services.js';
+
+/** A PostgreSQL of a test's own, to be killed and restarted at will. */
+export function startPostgres(): Promise<Server> {
+  return startPrivate(POSTGRES);
+}
+
+/** A RabbitMQ of a test's own, to be killed and restarted at will. */
+export function startRabbit(): Promise<RabbitServer> {
+  return startPrivate(RABBITMQ);
+}
