@@ -1,0 +1,165 @@
+// What `npm start`, `npm test` and the other commands run. It needs Node and npm, nothing else:
+// it installs, builds what the command needs, both only where something has changed, and runs it.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const STAMP = join(ROOT, 'node_modules', '.presence-installed');
+const OLDEST_NODE = [20, 19];
+
+/** Each command: what it builds, as tsc -b takes it, and what it does then. @returns exit code */
+const COMMANDS = {
+  standalone: {
+    build: ['packages/standalone'],
+    run: (args) => program('standalone/dist/main.js', args),
+  },
+  api: { build: ['packages/api'], run: (args) => program('api/dist/main.js', args) },
+  worker: { build: ['packages/worker'], run: (args) => program('worker/dist/main.js', args) },
+  users: {
+    build: ['packages/standalone'],
+    run: (args) => program('standalone/dist/users-main.js', args),
+  },
+  migrate: {
+    build: ['packages/standalone'],
+    run: (args) => program('standalone/dist/migrate-main.js', args),
+  },
+  dead: { build: ['packages/worker'], run: (args) => program('worker/dist/dead-main.js', args) },
+  build: { build: ['.'], run: () => 0 },
+  lint: { build: [], run: (args) => tool('@biomejs/biome/bin/biome', ['check', ...args]) },
+  test: { build: ['.'], run: test },
+  'test:browser': {
+    build: ['.'],
+    run: (args) => mocha(['--spec', 'test/dist/browser/**/*.test.js', ...args]),
+  },
+  coverage: {
+    build: [],
+    run: () => tool('c8/bin/c8.js', ['report', '--reporter=html', '--reporter=text']),
+  },
+};
+
+async function test(args) {
+  const whole = args.length === 0;
+  if (whole) rmSync(join(ROOT, 'coverage'), { recursive: true, force: true });
+  const tests = await tool('c8/bin/c8.js', [
+    process.execPath,
+    'node_modules/mocha/bin/mocha.js',
+    '--forbid-only',
+    '--forbid-pending',
+    ...args,
+  ]);
+  if (tests !== 0 || !whole) return tests;
+  return tool('c8/bin/c8.js', [
+    'check-coverage',
+    '--include',
+    'packages/domain/**',
+    '--branches=100',
+    '--lines=0',
+    '--functions=0',
+    '--statements=0',
+  ]);
+}
+
+function mocha(args) {
+  return tool('mocha/bin/mocha.js', ['--forbid-only', '--forbid-pending', ...args]);
+}
+
+function program(file, args) {
+  return run(process.execPath, ['--enable-source-maps', join('packages', file), ...args]);
+}
+
+function tool(file, args) {
+  return run(process.execPath, [join('node_modules', file), ...args]);
+}
+
+/** Runs a command to its end; a signal is for the command, which ends in its own time. */
+function run(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
+    const forward = (signal) => child.kill(signal);
+    // Ctrl-C reaches the whole group of a terminal, the command too: hand on nothing, just wait.
+    const ignore = () => process.stdin.isTTY || child.kill('SIGINT');
+    process.on('SIGTERM', forward).on('SIGHUP', forward).on('SIGINT', ignore);
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      process.off('SIGTERM', forward).off('SIGHUP', forward).off('SIGINT', ignore);
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+    });
+  });
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  fail(
+    `presence needs Node ${OLDEST_NODE.join('.')} or newer; this is ${process.versions.node}. See https://nodejs.org.`,
+  );
+}
+
+/** What an installation depends on: when this changes, it is done again. */
+function fingerprint() {
+  const packages = ['packages', 'examples'].flatMap((folder) =>
+    existsSync(join(ROOT, folder))
+      ? readdirSync(join(ROOT, folder)).map((name) => join(folder, name))
+      : [],
+  );
+  const files = [
+    'pnpm-lock.yaml',
+    'pnpm-workspace.yaml',
+    ...['.', 'test', 'bench', ...packages].map((folder) => join(folder, 'package.json')),
+  ].filter((file) => existsSync(join(ROOT, file)));
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+  for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(ROOT, file)));
+  return hash.digest('hex');
+}
+
+async function install() {
+  const wanted = fingerprint();
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  say(`Installing dependencies with ${packageManager} …`);
+  const windows = process.platform === 'win32';
+  const code = await run(
+    windows ? 'npx.cmd' : 'npx',
+    ['--yes', packageManager, 'install', '--frozen-lockfile'],
+    {
+      shell: windows,
+      stdio: ['ignore', 2, 2],
+    },
+  );
+  if (code !== 0) fail('The dependencies could not be installed; the lines above say why.');
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(STAMP, wanted);
+}
+
+async function build(projects) {
+  if (projects.length === 0) return;
+  const first = !existsSync(join(ROOT, 'packages/domain/dist'));
+  if (first) say('Building …');
+  const code = await run(
+    process.execPath,
+    [join('node_modules', 'typescript', 'bin', 'tsc'), '-b', ...projects],
+    { stdio: ['ignore', 2, 2] },
+  );
+  if (code !== 0) fail('The build failed; the lines above say where.');
+}
+
+function say(text) {
+  process.stderr.write(`[presence] ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}
+
+checkNode();
+const [name, ...args] = process.argv.slice(2);
+const command = COMMANDS[name];
+if (command === undefined)
+  fail(`There is no command ${name}; there are: ${Object.keys(COMMANDS).join(', ')}.`);
+await install();
+await build(command.build);
+process.exitCode = await command.run(args);
