@@ -149,11 +149,11 @@ describe('The environment', () => {
     expect(read(databaseSettings, { DATABASE_URL: url }).url).to.equal(url);
   });
 
-  it('reads the certificates that DATABASE_CA_FILE names', () => {
+  it('wants to be able to read the file that DATABASE_CA_FILE names', () => {
     const path = join(folder, 'ca.pem');
     writeFileSync(path, 'a certificate');
     const settings = read(optionalDatabaseSettings, { DATABASE_CA_FILE: path });
-    expect(settings.ca).to.equal('a certificate');
+    expect(settings.caFile).to.equal(path);
     const fault = faultOf(optionalDatabaseSettings, { DATABASE_CA_FILE: join(folder, 'none') });
     expect(fault).to.contain('DATABASE_CA_FILE names a file that cannot be read (ENOENT)');
   });

@@ -1,12 +1,12 @@
 import { settingsGroup } from './settings-group.js';
-import { choice, file, urls } from './validators.js';
+import { choice, readableFile, urls } from './validators.js';
 import { orFile } from './value-file.js';
 
 export interface BrokerSettings {
   /** The members of one cluster; any of them will do. */
   readonly urls: readonly string[];
-  /** Certificates, PEM, of the authorities that may vouch for the broker. */
-  readonly ca: string | undefined;
+  /** A PEM file of the authorities that may vouch for the broker; it can be read. */
+  readonly caFile?: string;
   /** Whether to declare exchanges and queues, or only to check that they are there. */
   readonly topology: 'declare' | 'check';
 }
@@ -19,26 +19,26 @@ const specs = {
     amqpUrls({ desc: 'where RabbitMQ is, as amqp://user:password@host:5672/vhost' }),
   ),
   /** For a broker whose certificate no public authority has signed. */
-  AMQP_CA_FILE: file({ default: undefined }),
+  AMQP_CA_FILE: readableFile({ default: undefined }),
   /** `check` is for users that may not configure: the names must be there already. */
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
 };
 
 export const brokerSettings = settingsGroup({
   specs,
-  settings: (values): BrokerSettings => ({
-    urls: values.AMQP_URL,
-    ca: values.AMQP_CA_FILE,
-    topology: values.AMQP_TOPOLOGY,
-  }),
+  settings: (values): BrokerSettings => ({ ...common(values), urls: values.AMQP_URL }),
 });
 
 /** For a process that brings a queue of its own where no broker is named: `urls` is undefined then. */
 export const optionalBrokerSettings = settingsGroup({
   specs: { ...specs, AMQP_URL: orFile(amqpUrls({ default: undefined })) },
-  settings: (values) => ({
-    urls: values.AMQP_URL,
-    ca: values.AMQP_CA_FILE,
-    topology: values.AMQP_TOPOLOGY,
-  }),
+  settings: (values) => ({ ...common(values), urls: values.AMQP_URL }),
 });
+
+function common(values: {
+  readonly AMQP_CA_FILE: string | undefined;
+  readonly AMQP_TOPOLOGY: 'declare' | 'check';
+}): Omit<BrokerSettings, 'urls'> {
+  const { AMQP_CA_FILE: caFile } = values;
+  return { ...(caFile === undefined ? {} : { caFile }), topology: values.AMQP_TOPOLOGY };
+}

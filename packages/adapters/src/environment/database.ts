@@ -1,12 +1,12 @@
 import { settingsGroup } from './settings-group.js';
-import { boolean, file, integer, url } from './validators.js';
+import { boolean, integer, readableFile, url } from './validators.js';
 import { orFile } from './value-file.js';
 
 export interface DatabaseSettings {
   readonly url: string;
   readonly poolSize: number;
-  /** Certificates, PEM, of the authorities that may vouch for the server. */
-  readonly ca: string | undefined;
+  /** A PEM file of the authorities that may vouch for the server; it can be read. */
+  readonly caFile?: string;
   readonly migrateOnStart: boolean;
 }
 
@@ -17,10 +17,10 @@ const specs = {
   DATABASE_URL: orFile(
     postgresUrl({ desc: 'where Postgres is, as postgres://user:password@host:5432/database' }),
   ),
-  /** Connections of this process, at most. Two cores of Postgres are busy with ten. */
+  /** Connections of this process, at most. Ten are enough to keep two cores of Postgres busy. */
   DATABASE_POOL_SIZE: integer({ min: 1, max: 1_000 })({ default: 10 }),
   /** For a server whose certificate no public authority has signed. */
-  DATABASE_CA_FILE: file({ default: undefined }),
+  DATABASE_CA_FILE: readableFile({ default: undefined }),
   /** Bring the schema up to date first; false where a deployment does that by itself. */
   MIGRATE_ON_START: boolean({ default: true }),
 };
@@ -41,9 +41,10 @@ function common(values: {
   readonly DATABASE_CA_FILE: string | undefined;
   readonly MIGRATE_ON_START: boolean;
 }): Omit<DatabaseSettings, 'url'> {
+  const { DATABASE_CA_FILE: caFile } = values;
   return {
     poolSize: values.DATABASE_POOL_SIZE,
-    ca: values.DATABASE_CA_FILE,
+    ...(caFile === undefined ? {} : { caFile }),
     migrateOnStart: values.MIGRATE_ON_START,
   };
 }

@@ -80,8 +80,11 @@ export function urls(schemes: readonly string[]): ExactValidator<readonly string
   );
 }
 
-/** The path of a file, read at start: the setting's value is what the file holds. */
-export const file: ExactValidator<string> = makeExactValidator((path) => contents(path));
+/** The path of a file that this process can read now. */
+export const readableFile: ExactValidator<string> = makeExactValidator((path) => {
+  contents(path);
+  return path;
+});
 
 /** Text of at least `minBytes` bytes that no fault shows. */
 export function secretText(minBytes: number): ExactValidator<string> {

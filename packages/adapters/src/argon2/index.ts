@@ -1,0 +1,1 @@
+export { Argon2Hasher } from './password-hasher.js';

@@ -1,0 +1,46 @@
+import type { AccessToken, Millis } from '@presence/domain';
+import { LRUCache } from 'lru-cache';
+
+/** A cache entry, its key of 43 characters and the objects of one token: 400 measured, less texts. */
+const ENTRY_BYTES = 400;
+
+/** V8 stores a character in one byte, or in two once any character of the text is over U+00FF. */
+const CHARACTER_BYTES = 2;
+
+/**
+ * What verified tokens said, up to their expiry: verifying one costs 22 µs, looking it up 1.4. Bounded in
+ * bytes, not in entries, since a token may be 200 bytes long or 8,000.
+ */
+export class VerifiedTokens {
+  readonly #tokens: LRUCache<string, AccessToken>;
+
+  constructor(maxBytes: number) {
+    this.#tokens = new LRUCache({ maxSize: maxBytes, sizeCalculation: byteSize });
+  }
+
+  get size(): number {
+    return this.#tokens.size;
+  }
+
+  get(digest: string, now: Millis): AccessToken | undefined {
+    const token = this.#tokens.get(digest);
+    if (token === undefined || token.expiresAt > now) return token;
+    this.#tokens.delete(digest);
+    return undefined;
+  }
+
+  set(digest: string, token: AccessToken): void {
+    this.#tokens.set(digest, token);
+  }
+
+  clear(): void {
+    this.#tokens.clear();
+  }
+}
+
+function byteSize({ identity, profile, role, sessionId }: AccessToken): number {
+  const texts = [identity.issuer, identity.subject, role, sessionId];
+  if (profile !== null) texts.push(profile.username, profile.email ?? '');
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  return ENTRY_BYTES + CHARACTER_BYTES * characters;
+}
