@@ -1,0 +1,44 @@
+import { isService } from './authentication.js';
+import type { Caller } from './context.js';
+import { forbidden, unauthorized } from './problem.js';
+import type { ApiSettings } from './settings.js';
+
+/** Who may take a route. A `user` is a person: a service has no presence of its own. */
+export type Access = 'anyone' | 'user' | 'reader' | 'admin';
+
+type AccessSettings = Pick<ApiSettings, 'adminAccess' | 'adminRole'>;
+
+/** @throws ProblemError 401 without a token, 403 where the token's role does not reach */
+export function assertAccess(
+  access: Access,
+  caller: Caller | undefined,
+  settings: AccessSettings,
+): void {
+  if (access === 'anyone') return;
+  if (caller === undefined)
+    throw unauthorized('Send an access token: Authorization: Bearer <token>.');
+  if (!mayAccess(access, caller, settings)) throw forbidden(REFUSALS[access]);
+}
+
+/** Whether lists show a caller the e-mail addresses and roles of others. */
+export function seesProfiles(caller: Caller | undefined, settings: AccessSettings): boolean {
+  if (settings.adminAccess !== 'read' || caller === undefined) return true;
+  return isService(caller.token) || caller.token.role === settings.adminRole;
+}
+
+const REFUSALS = {
+  user: 'A service has no presence of its own.',
+  reader: 'Only an admin may read this.',
+  admin: 'Only an admin may do this.',
+} as const;
+
+function mayAccess(
+  access: Exclude<Access, 'anyone'>,
+  { token }: Caller,
+  { adminAccess, adminRole }: AccessSettings,
+): boolean {
+  if (isService(token)) return access === 'reader';
+  if (access === 'user' || adminAccess === 'authenticated') return true;
+  if (access === 'reader' && adminAccess === 'read') return true;
+  return token.role === adminRole;
+}

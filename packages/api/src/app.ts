@@ -1,0 +1,128 @@
+import Koa from 'koa';
+import { Registry } from 'prom-client';
+import { authentication } from './authentication.js';
+import { CallerDirectory } from './caller-directory.js';
+import type { ApiContext, ApiMiddleware, ApiState } from './context.js';
+import { CountedPublisher } from './counted-publisher.js';
+import { DatabaseWatch } from './database-watch.js';
+import type { ApiDependencies } from './dependencies.js';
+import { EndedSessions } from './ended-sessions.js';
+import { errorFunnel } from './error-funnel.js';
+import { answerHeaders, hostRequired } from './headers.js';
+import { trackPresence } from './middleware.js';
+import { observation } from './observation.js';
+import { openApiDocument } from './openapi.js';
+import { Readiness } from './readiness.js';
+import { RequestMetrics } from './request-metrics.js';
+import type { Route } from './route.js';
+import { routing } from './router.js';
+import { adminRoutes } from './routes/admin.js';
+import { authRoutes } from './routes/auth.js';
+import { docsRoutes } from './routes/docs.js';
+import { healthRoutes } from './routes/health.js';
+import { managementRoutes } from './routes/management.js';
+import { meRoutes } from './routes/me.js';
+import { registerServiceMetrics } from './service-metrics.js';
+import type { ApiServices } from './services.js';
+import type { ApiSettings } from './settings.js';
+
+/** The API, and what goes with it while it serves. */
+export interface Api {
+  readonly app: Koa<ApiState>;
+  /** To be started with the server: ended sessions and as-of reach the API through it. */
+  readonly watch: DatabaseWatch;
+  readonly readiness: Readiness;
+  readonly registry: Registry;
+}
+
+export function createApi(dependencies: ApiDependencies, settings: ApiSettings): Api {
+  const registry = new Registry();
+  const publisher = new CountedPublisher(dependencies.publisher);
+  const services = servicesOf({ ...dependencies, publisher }, settings);
+  registerServiceMetrics(registry, services, publisher);
+  const { watch, readiness } = services;
+  return { app: koaApp(services, registry), watch, readiness, registry };
+}
+
+function servicesOf(dependencies: ApiDependencies, settings: ApiSettings): ApiServices {
+  const now = dependencies.now ?? Date.now;
+  const ended = new EndedSessions();
+  const watch = new DatabaseWatch({ ...dependencies, ended, now });
+  const { publisher } = dependencies;
+  const readiness = new Readiness({
+    broker: () => publisher.connected,
+    database: () => watch.reachable,
+    accepting: () => publisher.accepting,
+  });
+  return { ...dependencies, settings, now, ended, watch, readiness };
+}
+
+function koaApp(services: ApiServices, registry: Registry): Koa<ApiState> {
+  const { settings, logger } = services;
+  const app = new Koa<ApiState>();
+  app.proxy = settings.trustedProxies > 0;
+  app.maxIpsCount = settings.trustedProxies;
+  app.on('error', (error) => logger.error({ err: error }, 'an answer could not be sent'));
+  const middlewares = [
+    observation(logger, new RequestMetrics(registry)),
+    lastAnswer(services.readiness),
+    errorFunnel(logger),
+    ...answerHeaders(settings.corsOrigins),
+    hostRequired,
+    authentication({ ...services, directory: directoryOf(services) }),
+    tracking(services),
+    ...routing(routesOf(services), settings),
+  ];
+  for (const middleware of middlewares) app.use(middleware);
+  return app;
+}
+
+/** The heartbeat first: the router tries its routes in order. */
+function routesOf(services: ApiServices): Route[] {
+  const routes: Route[] = [
+    ...meRoutes(services),
+    ...authRoutes(services),
+    ...adminRoutes(services),
+    ...managementRoutes(services),
+    ...healthRoutes(services),
+    ...docsRoutes(() => openApiDocument(routes)),
+  ];
+  return routes;
+}
+
+function directoryOf({ users, settings, issuer, now }: ApiServices): CallerDirectory {
+  return new CallerDirectory({
+    users,
+    ownIssuer: settings.ownIssuer,
+    issuing: issuer !== null,
+    now,
+  });
+}
+
+/** The very line that other applications put in front of their own routes. */
+function tracking({ publisher, logger, now }: ApiServices): ApiMiddleware {
+  return trackPresence<ApiState>({
+    publisher,
+    now,
+    user: (ctx) => (bringsItsOwnEvent(ctx) ? null : ctx.state.caller?.user),
+    sessionId: (ctx) => ctx.state.caller?.token.sessionId ?? '',
+    username: ({ state: { caller } }) =>
+      caller?.userId === null ? caller.token.profile?.username : undefined,
+    onError: (error) => logger.error({ err: error }, 'a request was not tracked'),
+  });
+}
+
+const OWN_EVENT = /^\/api\/users\/(?:heartbeat|logout)\/?$/;
+
+/** A heartbeat declares what it says, and a logout is the opposite of activity. */
+function bringsItsOwnEvent(ctx: ApiContext): boolean {
+  return ctx.method === 'POST' && OWN_EVENT.test(ctx.path);
+}
+
+/** While the process drains, each connection ends with the answer under way. */
+function lastAnswer(readiness: Readiness): ApiMiddleware {
+  return (ctx, next) => {
+    if (readiness.draining) ctx.set('Connection', 'close');
+    return next();
+  };
+}

@@ -1,0 +1,52 @@
+import { type AccessToken, type TokenVerifier, Unauthenticated } from '@presence/domain';
+import type { CallerDirectory } from './caller-directory.js';
+import type { ApiMiddleware, Caller } from './context.js';
+import type { EndedSessions } from './ended-sessions.js';
+
+/** Tokens of this role belong to programs: they may read, and are nobody's presence. */
+export const SERVICE_ROLE = 'service';
+
+export interface AuthenticationOptions {
+  readonly verifier: TokenVerifier;
+  readonly directory: CallerDirectory;
+  readonly ended: EndedSessions;
+}
+
+/**
+ * Says who makes the request, before anything is said of where it goes: a token that is shown
+ * and is not good is refused on every path. A request without one goes on as nobody's.
+ */
+export function authentication(options: AuthenticationOptions): ApiMiddleware {
+  return async (ctx, next) => {
+    const header = ctx.req.headers.authorization;
+    if (header !== undefined) ctx.state.caller = await identify(bearerToken(header), options);
+    await next();
+  };
+}
+
+async function identify(text: string, options: AuthenticationOptions): Promise<Caller> {
+  const { verifier, directory, ended } = options;
+  const verified = verifier.verify(text);
+  const token = verified instanceof Promise ? await verified : verified;
+  if (token.role === SERVICE_ROLE) return { token, user: null, userId: null };
+  const resolved = directory.resolve(token);
+  const userId = resolved instanceof Promise ? await resolved : resolved;
+  if (userId !== null && ended.has(userId, token.sessionId)) throw sessionEnded();
+  return { token, user: userId ?? token.identity, userId };
+}
+
+export function sessionEnded(): Unauthenticated {
+  return new Unauthenticated('The session of this token has ended.');
+}
+
+/** RFC 6750, 2.1. The name of the scheme has no case (RFC 9110, 11.1). */
+function bearerToken(header: string): string {
+  const [, token] = /^bearer +([\w\-.~+/]+=*)$/i.exec(header) ?? [];
+  if (token === undefined)
+    throw new Unauthenticated('The Authorization header holds no Bearer token.');
+  return token;
+}
+
+export function isService({ role }: AccessToken): boolean {
+  return role === SERVICE_ROLE;
+}

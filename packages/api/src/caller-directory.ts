@@ -1,0 +1,111 @@
+import {
+  type AccessToken,
+  type Duration,
+  identityKey,
+  type Millis,
+  type Profile,
+  Unauthenticated,
+  Unavailable,
+  type UserId,
+  type UserStore,
+} from '@presence/domain';
+import { LRUCache } from 'lru-cache';
+
+interface Known {
+  readonly userId: UserId;
+  readonly profile: Profile | null;
+  /** The token that told the profile: an older one must not take it back. */
+  readonly expiresAt: Millis;
+  readonly checkedAt: Millis;
+}
+
+export interface DirectoryOptions {
+  readonly users: Pick<UserStore, 'find'>;
+  readonly ownIssuer: string;
+  /** Whether we issue the tokens of `ownIssuer`: then our rows, not its tokens, are the authority. */
+  readonly issuing: boolean;
+  readonly now: () => Millis;
+}
+
+const MAX_KNOWN = 100_000;
+/** After this long a user is looked up again: a removed one is noticed. */
+const RECHECK_AFTER: Duration = 600_000;
+/** Longer than a healthy database takes, shorter than a person notices. */
+const PATIENCE: Duration = 250;
+/** How long the database is left alone once it has not answered. */
+const PAUSE: Duration = 1_000;
+
+/** Finds the number of the user behind a token; the database is asked once a user, not once a request. */
+export class CallerDirectory {
+  readonly #options: DirectoryOptions;
+  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
+  readonly #asked = new Map<string, Promise<UserId>>();
+  #awayUntil: Millis = 0;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns the user's id, or `null` where only the database could tell and it is away.
+   * @throws Unauthenticated where there is no such user and the token does not say enough to add one.
+   */
+  resolve(token: AccessToken): UserId | null | Promise<UserId | null> {
+    const key = identityKey(token.identity);
+    const known = this.#known.get(key);
+    if (known !== undefined && this.#fresh(known, token)) return known.userId;
+    const fallback = known?.userId ?? this.#ownId(token);
+    if (this.#options.now() < this.#awayUntil) return fallback;
+    return this.#ask(key, token).catch((error: unknown) => this.#without(error, fallback));
+  }
+
+  #fresh(known: Known, { profile, expiresAt }: AccessToken): boolean {
+    if (this.#options.now() - known.checkedAt > RECHECK_AFTER) return false;
+    return expiresAt <= known.expiresAt || sameProfile(known.profile, profile);
+  }
+
+  #without(error: unknown, fallback: UserId | null): UserId | null {
+    if (!(error instanceof Unavailable)) throw error;
+    this.#awayUntil = this.#options.now() + PAUSE;
+    return fallback;
+  }
+
+  /** Requests of one user that arrive together are one question. */
+  #ask(key: string, token: AccessToken): Promise<UserId> {
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    const answer = this.#find(key, token).finally(() => this.#asked.delete(key));
+    this.#asked.set(key, answer);
+    return withinPatience(answer);
+  }
+
+  async #find(key: string, { identity, profile, expiresAt }: AccessToken): Promise<UserId> {
+    const { users, issuing, ownIssuer, now } = this.#options;
+    const ours = issuing && identity.issuer === ownIssuer;
+    const user =
+      (ours ? await users.find(identity, null) : null) ?? (await users.find(identity, profile));
+    if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
+    this.#known.set(key, { userId: user.id, profile, expiresAt, checkedAt: now() });
+    return user.id;
+  }
+
+  #ownId({ identity }: AccessToken): UserId | null {
+    if (identity.issuer !== this.#options.ownIssuer) return null;
+    if (!/^[1-9][0-9]{0,15}$/.test(identity.subject)) return null;
+    const id = Number(identity.subject);
+    return Number.isSafeInteger(id) ? id : null;
+  }
+}
+
+async function withinPatience(answer: Promise<UserId>): Promise<UserId> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('database')), PATIENCE);
+  });
+  return Promise.race([answer, tooLate]).finally(() => clearTimeout(timer));
+}
+
+function sameProfile(a: Profile | null, b: Profile | null): boolean {
+  if (a === b || b === null) return true;
+  return a?.username === b.username && a.email === b.email && a.role === b.role;
+}

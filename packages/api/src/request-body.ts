@@ -1,0 +1,49 @@
+import { bodyParser } from '@koa/bodyparser';
+import type { TObject } from 'typebox';
+import type { ApiContext } from './context.js';
+import { badRequest, ProblemError } from './problem.js';
+import type { BodyRule } from './route.js';
+
+const LIMIT_BYTES = 16_384;
+
+const JSON_TYPES = ['application/json', 'application/*+json'];
+
+const options: Parameters<typeof bodyParser>[0] = { enableTypes: ['json'], jsonLimit: LIMIT_BYTES };
+const readJson = bodyParser({ ...options, extendTypes: { json: ['application/*+json'] } });
+const readText = bodyParser({
+  ...options,
+  extendTypes: { json: ['application/*+json', 'text/plain'] },
+});
+
+/**
+ * @returns the parsed body, `{}` where there is none and none is needed.
+ * @throws ProblemError 413, 415 or 400, and what the parser throws: `problemOf` knows it
+ */
+export async function readBody(ctx: ApiContext, rule: BodyRule<TObject>): Promise<unknown> {
+  if (!hasBody(ctx)) {
+    if (rule.optional) return {};
+    throw badRequest('The request needs a JSON body.');
+  }
+  assertReadable(ctx, rule.asText ? [...JSON_TYPES, 'text/plain'] : JSON_TYPES);
+  let read = false;
+  await (rule.asText ? readText : readJson)(ctx, async () => {
+    read = true;
+  });
+  if (!read) throw badRequest('The request was broken off.');
+  return ctx.request.rawBody === '' && !rule.optional ? undefined : ctx.request.body;
+}
+
+/** A length of 0 says that there is no body, whatever Content-Type says. */
+function hasBody({ req }: ApiContext): boolean {
+  if (req.headers['transfer-encoding'] !== undefined) return true;
+  const length = req.headers['content-length'];
+  return length !== undefined && Number(length) > 0;
+}
+
+function assertReadable(ctx: ApiContext, types: string[]): void {
+  if (Number(ctx.req.headers['content-length'] ?? 0) > LIMIT_BYTES) {
+    throw new ProblemError({ status: 413, detail: 'The body is larger than 16 KiB.' });
+  }
+  if (typeof ctx.is(types) === 'string') return;
+  throw new ProblemError({ status: 415, detail: `Send the body as ${types[0]}.` });
+}

@@ -1,0 +1,104 @@
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duration } from '@presence/domain';
+import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.js';
+
+export interface ServerSettings {
+  readonly keepAliveTimeout: Duration;
+  readonly requestTimeout: Duration;
+}
+
+const MAX_HEADER_BYTES = 16_384;
+/** How often slow clients are looked for. */
+const CHECK_INTERVAL: Duration = 1_000;
+/** How long a client that was refused by the parser gets to read why. */
+const LINGER: Duration = 1_000;
+
+/**
+ * An HTTP server every limit of which is set here, and whose parser answers with problem
+ * documents: without a listener of its own Node answers with a bare status line.
+ */
+export function createHttpServer(settings: ServerSettings, listener: RequestListener): Server {
+  const { keepAliveTimeout, requestTimeout } = settings;
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout,
+      requestTimeout,
+      headersTimeout: requestTimeout,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL, requestTimeout),
+      // Else Node answers such a request by itself, without a problem document.
+      requireHostHeader: false,
+      noDelay: true,
+    },
+    listener,
+  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuse(socket, parserProblem(error.code));
+  });
+  // An expectation that is not known here may be ignored: 417 is no answer of this API.
+  server.on('checkExpectation', listener);
+  server.on('connect', (_request, socket: Socket) => {
+    refuse(socket, { status: 400, detail: 'This is no proxy.' });
+  });
+  return server;
+}
+
+export async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, backlog: 4_096 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
+  return address;
+}
+
+/** Takes no more connections and waits, up to `timeout`, for the requests under way. */
+export async function closeServer(server: Server, timeout: Duration): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
+  const late = setTimeout(() => server.closeAllConnections(), timeout);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(late);
+}
+
+function parserProblem(code: string | undefined): Problem {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: 408, detail: 'The request took too long to arrive.' };
+    case 'HPE_HEADER_OVERFLOW':
+      return { status: 431, detail: 'The header fields are larger than 16 KiB.' };
+    default:
+      return { status: 400, detail: 'This is not HTTP.' };
+  }
+}
+
+function refuse(socket: Socket, problem: Problem): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.on('error', () => socket.destroy());
+  socket.end(rawAnswer(problem));
+  // What is still being sent is read and dropped: a reset would take the answer with it.
+  socket.resume();
+  setTimeout(() => socket.destroy(), LINGER).unref();
+}
+
+function rawAnswer(problem: Problem): string {
+  const body = problemDocument(problem);
+  return [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}

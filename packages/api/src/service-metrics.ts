@@ -1,0 +1,95 @@
+import type { Millis, PresenceReader } from '@presence/domain';
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { CountedPublisher } from './counted-publisher.js';
+import type { ApiServices } from './services.js';
+
+/** Counting everybody is not free; several scrapers share one count. */
+const COUNT_AGAIN_AFTER = 5_000;
+
+/** What the process does, read whenever /metrics is asked for. */
+export function registerServiceMetrics(
+  registry: Registry,
+  services: ApiServices,
+  publisher: CountedPublisher,
+): void {
+  const { counts = {}, watch, ended, readiness } = services;
+  const { publisher: sent, tokens } = counts;
+  collectDefaultMetrics({ register: registry, prefix: 'presence_' });
+  const counter = (name: string, help: string, read: () => number) =>
+    counterOf(registry, name, help, read);
+  const gauge = (name: string, help: string, read: () => Reading) =>
+    gaugeOf(registry, name, help, read);
+
+  counter('presence_events_recorded_total', 'Events taken.', () => publisher.recorded);
+  counter('presence_transitions_total', 'Transitions submitted.', () => publisher.submitted);
+  if (sent !== undefined) {
+    counter('presence_events_confirmed_total', 'Confirmed by the queue.', () => sent().confirmed);
+    counter('presence_events_refused_total', 'Refused by the queue.', () => sent().refused);
+    gauge('presence_events_unconfirmed', 'Held in memory.', () => sent().unconfirmed);
+  }
+  if (tokens !== undefined) {
+    counter('presence_token_cache_hits_total', 'Tokens known already.', () => tokens().hits);
+    counter('presence_token_cache_misses_total', 'Tokens verified.', () => tokens().misses);
+    gauge('presence_token_cache_entries', 'Tokens in the cache.', () => tokens().size);
+  }
+  gauge('presence_ended_sessions', 'Sessions whose tokens are refused.', () => ended.size);
+  gauge('presence_as_of_lag_seconds', 'How far as-of is behind the clock.', () =>
+    watch.lag === undefined ? undefined : watch.lag / 1_000,
+  );
+  gauge('presence_ready', '1 while requests are welcome.', () => {
+    const { status } = readiness.report();
+    return status === 'ok' || status === 'degraded' ? 1 : 0;
+  });
+  gauge('presence_broker_connected', '1 while the queue can be reached.', () =>
+    publisher.connected ? 1 : 0,
+  );
+  gauge('presence_database_reachable', '1 while it answers.', () => (watch.reachable ? 1 : 0));
+  gauge('presence_online_users', 'Users who are online.', onlineUsers(services));
+}
+
+type Reading = number | undefined | Promise<number | undefined>;
+
+function counterOf(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}
+
+/** A gauge whose reading is not known has no sample, rather than a wrong one. */
+function gaugeOf(registry: Registry, name: string, help: string, read: () => Reading): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    async collect() {
+      const value = await read();
+      if (value === undefined) this.remove();
+      else this.set(value);
+    },
+  });
+}
+
+function onlineUsers({
+  reader,
+  now,
+  logger,
+}: Pick<ApiServices, 'now' | 'logger'> & { reader: Pick<PresenceReader, 'statistics'> }) {
+  let counted: { at: Millis; online: number } | undefined;
+  return async (): Promise<number | undefined> => {
+    if (counted !== undefined && now() - counted.at < COUNT_AGAIN_AFTER) return counted.online;
+    try {
+      const { value } = await reader.statistics();
+      counted = { at: now(), online: value.online };
+    } catch (error) {
+      counted = undefined;
+      logger.debug({ err: error }, 'users could not be counted');
+    }
+    return counted?.online;
+  };
+}
