@@ -58,6 +58,16 @@ export class PostgresPresenceStore implements PresenceStore {
     return new Map(rows.map(({ userId, ...status }) => [userId, status]));
   }
 
+  async unlocked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
+    const rows = await query<{ userId: UserId }>(this.#pool, {
+      name: 'presence-unlocked',
+      text: `SELECT user_id AS "userId" FROM user_presence WHERE user_id = ANY ($1)
+        ORDER BY user_id FOR UPDATE SKIP LOCKED`,
+      values: [userIds],
+    });
+    return new Set(rows.map(({ userId }) => userId));
+  }
+
   /**
    * The rows that are due come from the index; each is locked and looked at again before it is
    * written, so a heartbeat that comes in between wins.
@@ -113,14 +123,8 @@ export class PostgresPresenceStore implements PresenceStore {
   /** @throws RowsLocked with the users whose rows cannot be had now, unless all can after all. */
   async #throwLocked({ events }: PresenceBatch): Promise<void> {
     const userIds = events.map(({ userId }) => userId);
-    const free = await query<{ userId: UserId }>(this.#pool, {
-      text: `SELECT user_id AS "userId" FROM user_presence WHERE user_id = ANY ($1)
-        ORDER BY user_id FOR UPDATE SKIP LOCKED`,
-      values: [userIds],
-    });
-    const known = await this.current(userIds);
-    const lockable = new Set(free.map(({ userId }) => userId));
-    const locked = userIds.filter((userId) => known.has(userId) && !lockable.has(userId));
+    const [known, free] = [await this.current(userIds), await this.unlocked(userIds)];
+    const locked = userIds.filter((userId) => known.has(userId) && !free.has(userId));
     if (locked.length > 0) throw new RowsLocked(locked);
   }
 }

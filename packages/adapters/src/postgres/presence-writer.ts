@@ -1,5 +1,4 @@
 import {
-  type EventType,
   type Millis,
   NO_SESSION,
   type PresenceBatch,
@@ -26,9 +25,9 @@ export interface WrittenBatch {
  * Joins a batch into the rows, within the caller's transaction (READ COMMITTED, PostgreSQL's
  * default). It raises the errors of `pg` as they are.
  *
- * The order of its steps is the argument for its rightness: ended sessions are noted first; rows
- * are then locked, by being written; only a later statement, whose snapshot is taken after those
- * locks, asks which sessions have ended. Whoever ends a session meanwhile either has committed,
+ * The order of its statements is the argument for its rightness. Ended sessions are noted first.
+ * Rows are then locked, by being written. Only a later statement, whose snapshot is taken after
+ * those locks, asks which sessions have ended: whoever ends one meanwhile either has committed,
  * and is seen, or waits for the row, and then finds the event of its session in it.
  */
 export async function writePresence(
@@ -38,10 +37,10 @@ export async function writePresence(
 ): Promise<WrittenBatch> {
   const events = byUser(batch.events);
   await noteEndedSessions(client, batch, policy);
-  const ended = await maskEndedRows(client, batch);
+  await lockRows(client, batch);
   const { written, changed } = await writeEvents(client, events, policy);
-  const masked = await maskWrittenRows(client, events, written);
-  await insertChanges(client, steps(batch, { ended, changed, masked }, policy));
+  const masked = await maskEndedSessions(client, batch, written);
+  await insertChanges(client, stepsOf(batch, written, [...changed, ...masked], policy));
   await recordMarks(client, batch.progress);
   return { unknown: await unknownUsers(client, events, written), written: written.size };
 }
@@ -60,35 +59,23 @@ const CHANGED_ROW = `p.user_id AS "userId", p.found_status AS "foundStatus",
   p.found_seen AS "foundSeen", p.online_status AS status, p.last_seen AS "lastSeen",
   clock.as_of AS "asOf"`;
 
-function steps(
-  { events }: PresenceBatch,
-  rows: { ended: ChangedRow[]; changed: ChangedRow[]; masked: ChangedRow[] },
-  policy: PresencePolicy,
-): Step[] {
-  if (rows.ended.length + rows.changed.length + rows.masked.length === 0) return [];
-  const causes = new Map(events.map((event) => [event.userId, event]));
-  // A row that was written and then masked is told once, as the transaction leaves it.
-  const written = new Map([...rows.changed, ...rows.masked].map((row) => [row.userId, row]));
-  return [
-    ...rows.ended.flatMap((row) => {
-      const at = causes.get(row.userId)?.occurredAt ?? row.lastSeen;
-      return stepsOf(row, { cause: 'logout', at }, policy);
-    }),
-    ...[...written.values()].flatMap((row) => {
-      const { type: cause, occurredAt: at } = causes.get(row.userId)!;
-      return stepsOf(row, { cause, at }, policy);
-    }),
-  ];
-}
-
+/** @param rows where two are of one user, the later one is how the transaction leaves it. */
 function stepsOf(
-  row: ChangedRow,
-  cause: { cause: EventType; at: Millis },
+  { events }: PresenceBatch,
+  written: ReadonlySet<UserId>,
+  rows: readonly ChangedRow[],
   policy: PresencePolicy,
 ): Step[] {
-  const before = { status: row.foundStatus, lastSeen: row.foundSeen };
-  const between = stepsBetween(before, row, cause, row.asOf, policy);
-  return between.map((step) => ({ ...step, userId: row.userId }));
+  if (rows.length === 0) return [];
+  const causes = new Map(events.map((event) => [event.userId, event]));
+  const last = new Map(rows.map((row) => [row.userId, row]));
+  return [...last.values()].flatMap((row) => {
+    const { type, occurredAt: at } = causes.get(row.userId)!;
+    const cause = written.has(row.userId) ? type : 'logout';
+    const before = { status: row.foundStatus, lastSeen: row.foundSeen };
+    const steps = stepsBetween(before, row, { cause, at }, row.asOf, policy);
+    return steps.map((step) => ({ ...step, userId: row.userId }));
+  });
 }
 
 async function noteEndedSessions(
@@ -110,31 +97,18 @@ async function noteEndedSessions(
   });
 }
 
-/** Rows whose deciding event is of a session that this batch ends say offline from now on. */
-async function maskEndedRows(
-  client: pg.ClientBase,
-  { ended }: PresenceBatch,
-): Promise<ChangedRow[]> {
-  if (ended.length === 0) return [];
-  const { rows } = await client.query<ChangedRow>({
-    name: 'presence-mask-ended',
-    text: `
-      WITH due AS (
-        SELECT p.user_id FROM user_presence p
-        JOIN unnest($1::bigint[], $2::text[]) AS e (user_id, session_id)
-          ON p.user_id = e.user_id AND p.session_id = e.session_id COLLATE "C"
-        WHERE NOT p.explicit AND NOT p.session_ended
-        ORDER BY p.user_id FOR UPDATE OF p
-      )
-      UPDATE user_presence p
-      SET session_ended = true, online_status = 'offline',
-        found_status = p.online_status, found_seen = p.last_seen
-      FROM due, presence_clock clock
-      WHERE p.user_id = due.user_id
-      RETURNING ${CHANGED_ROW}`,
-    values: sessionColumns(ended),
+/**
+ * Locks all rows of a batch that ends sessions. The write alone would not do: it leaves rows alone
+ * that are greater already, and one of them may hold an event of the session that ends. All of
+ * them at once, in order of user, so that two such batches cannot deadlock.
+ */
+async function lockRows(client: pg.ClientBase, { events, ended }: PresenceBatch): Promise<void> {
+  if (ended.length === 0) return;
+  await client.query({
+    name: 'presence-lock',
+    text: `SELECT FROM user_presence WHERE user_id = ANY ($1) ORDER BY user_id FOR UPDATE`,
+    values: [[...events, ...ended].map(({ userId }) => userId)],
   });
-  return rows;
 }
 
 /**
@@ -177,31 +151,32 @@ async function writeEvents(
 }
 
 /**
- * Asks, now that the rows are locked, which of the events just written are of ended sessions.
- * Those rows keep what the write found, so that their step is told from there.
+ * Asks, now that the rows are locked, whose deciding event is of an ended session; that row counts
+ * as offline from now on. One that was just written keeps what that found, so that its step is
+ * told from there.
  */
-async function maskWrittenRows(
+async function maskEndedSessions(
   client: pg.ClientBase,
-  events: readonly PresenceEvent[],
+  { events, ended }: PresenceBatch,
   written: ReadonlySet<UserId>,
 ): Promise<ChangedRow[]> {
-  const sessions = events.filter(
-    ({ userId, sessionId }) => sessionId !== NO_SESSION && written.has(userId),
-  );
-  if (sessions.length === 0) return [];
+  const inSession = events.filter((event) => event.sessionId !== NO_SESSION);
+  const touched = inSession.filter(({ userId }) => written.has(userId));
+  const userIds = [...new Set([...touched, ...ended].map(({ userId }) => userId))];
+  if (userIds.length === 0) return [];
   const { rows } = await client.query<ChangedRow>({
-    name: 'presence-mask-written',
+    name: 'presence-mask',
     text: `
       UPDATE user_presence p
-      SET session_ended = true, online_status = 'offline'
-      FROM unnest($1::bigint[], $2::text[]) AS e (user_id, session_id)
-      JOIN ended_sessions ended
-        ON ended.user_id = e.user_id AND ended.session_id = e.session_id COLLATE "C",
-        presence_clock clock
-      WHERE p.user_id = e.user_id AND p.session_id = ended.session_id
-        AND NOT p.explicit AND NOT p.session_ended
+      SET session_ended = true, online_status = 'offline',
+        found_status = CASE WHEN c.written THEN p.found_status ELSE p.online_status END,
+        found_seen = CASE WHEN c.written THEN p.found_seen ELSE p.last_seen END
+      FROM unnest($1::bigint[], $2::boolean[]) AS c (user_id, written), presence_clock clock
+      WHERE p.user_id = c.user_id AND p.session_id <> '' AND NOT p.explicit AND NOT p.session_ended
+        AND EXISTS (SELECT FROM ended_sessions e
+          WHERE e.user_id = p.user_id AND e.session_id = p.session_id)
       RETURNING ${CHANGED_ROW}`,
-    values: sessionColumns(sessions),
+    values: [userIds, userIds.map((userId) => written.has(userId))],
   });
   return rows;
 }

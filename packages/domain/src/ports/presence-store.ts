@@ -41,6 +41,9 @@ export interface PresenceStore {
   /** What the rows say of these users now; users that do not exist are left out. */
   current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>>;
 
+  /** Those of the users whose rows nobody holds locked; never waits. */
+  unlocked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
+
   /**
    * Writes the end of silence into up to `limit` rows whose users have been silent for too long.
    * @returns how many rows it wrote: fewer than `limit` when no more were due.

@@ -1,0 +1,1 @@
+export { type Health, type OpsOptions, type OpsServer, startOpsServer } from './ops-server.js';

@@ -1,0 +1,61 @@
+import {
+  applyEvent,
+  declaredPresence,
+  NEVER_SEEN,
+  type Presence,
+  type PresenceEvent,
+  type Status,
+  type UserId,
+} from '@presence/domain';
+import type pg from 'pg';
+
+/** A row in the terms of the rules. */
+export interface Row {
+  readonly lastSeen: number | null;
+  readonly explicit: boolean;
+  /** What the greatest event says, ended sessions considered. */
+  readonly status: Status;
+  readonly sessionId: string;
+}
+
+/** Adds users `1` to `count`, never seen. */
+export async function addUsers(pool: pg.Pool, count: number): Promise<void> {
+  await pool.query('TRUNCATE users CASCADE');
+  await pool.query('TRUNCATE ended_sessions, presence_changes, presence_inbox, publisher_marks');
+  await pool.query(
+    `INSERT INTO users (id, issuer, subject, username, email, role)
+     SELECT id, 'presence', id::text, 'user' || id, 'user' || id || '@example.com', 'user'
+     FROM generate_series(1, $1::int) id`,
+    [count],
+  );
+  await pool.query('INSERT INTO user_presence (user_id) SELECT id FROM users');
+}
+
+export async function setAsOf(pool: pg.Pool, asOf: number): Promise<void> {
+  await pool.query('UPDATE presence_clock SET as_of = $1', [new Date(asOf).toISOString()]);
+}
+
+export async function readRows(pool: pg.Pool): Promise<Map<UserId, Row>> {
+  const { rows } = await pool.query<Row & { userId: UserId }>(
+    `SELECT user_id AS "userId", last_seen AS "lastSeen", explicit, session_id AS "sessionId",
+       CASE WHEN session_ended AND NOT explicit THEN 'offline' ELSE declared END AS status
+     FROM user_presence`,
+  );
+  return new Map(rows.map(({ userId, ...row }) => [userId, row]));
+}
+
+/** The rows that the rules ask for. */
+export function foldRows(events: readonly PresenceEvent[], users: number): Map<UserId, Row> {
+  const folded = new Map<UserId, Presence>();
+  for (let userId = 1; userId <= users; userId++) folded.set(userId, NEVER_SEEN);
+  for (const event of events) {
+    const known = folded.get(event.userId);
+    if (known) folded.set(event.userId, applyEvent(known, event));
+  }
+  return new Map([...folded].map(([userId, presence]) => [userId, rowOf(presence)]));
+}
+
+function rowOf(presence: Presence): Row {
+  const { lastSeen, explicit, sessionId } = presence;
+  return { lastSeen, explicit, status: declaredPresence(presence), sessionId };
+}

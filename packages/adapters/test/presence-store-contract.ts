@@ -1,0 +1,278 @@
+import {
+  applyEvent,
+  NEVER_SEEN,
+  type Presence,
+  type PresenceEvent,
+  type PresencePolicy,
+  type PresenceReader,
+  type PresenceStore,
+  RowsLocked,
+  type StatusChange,
+  type StatusStep,
+  stepsBetween,
+  type UserId,
+  visibleStatus,
+} from '@presence/domain';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type pg from 'pg';
+import { anyDelivery, batchOf, EPOCH, USERS } from './event-logs.js';
+import { addUsers, foldRows, readRows, setAsOf } from './presence-rows.js';
+
+export interface StoreUnderTest {
+  readonly pool: pg.Pool;
+  readonly store: PresenceStore;
+  readonly reader: PresenceReader;
+  /** Whether the database serves several connections at once. */
+  readonly concurrent: boolean;
+}
+
+export const POLICY: PresencePolicy = { offlineAfter: 110_000, rememberSessions: 86_400_000 };
+
+function event(
+  userId: UserId,
+  occurredAt: number,
+  given: Partial<PresenceEvent> = {},
+): PresenceEvent {
+  return { type: 'heartbeat', userId, occurredAt, status: 'online', sessionId: '', ...given };
+}
+
+/** What every PresenceStore has to keep to, and the PresenceReader beside it. */
+export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: number): void {
+  let under: StoreUnderTest;
+
+  before(async () => {
+    under = await open();
+  });
+
+  beforeEach(async () => {
+    await addUsers(under.pool, USERS);
+    await setAsOf(under.pool, EPOCH);
+  });
+
+  it('ends in the same rows whatever the order, repetition and split of the events', async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(anyDelivery, async ({ events, batches }) => {
+        await addUsers(under.pool, USERS);
+        for (const batch of batches) await under.store.apply(batchOf(batch));
+        expect(await readRows(under.pool)).to.deep.equal(foldRows(events, USERS));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('ends in the same rows when batches are written at the same time', async function () {
+    if (!under.concurrent) this.timeout(60_000);
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(anyDelivery, async ({ events, batches }) => {
+        await addUsers(under.pool, USERS);
+        await Promise.all(batches.map((batch) => under.store.apply(batchOf(batch))));
+        expect(await readRows(under.pool)).to.deep.equal(foldRows(events, USERS));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('announces each step between committed rows, expiry included, and nothing else', async function () {
+    this.timeout(60_000);
+    const moves = fc.array(fc.tuple(anyDelivery, fc.integer({ min: -3, max: 3 })), {
+      minLength: 1,
+      maxLength: 3,
+    });
+    await fc.assert(
+      fc.asyncProperty(moves, async (deliveries) => {
+        await addUsers(under.pool, USERS);
+        const model = new Model();
+        for (const [{ batches }, shift] of deliveries) {
+          await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + shift);
+          for (const batch of batches) {
+            await under.store.apply(batchOf(batch));
+            model.apply(batchOf(batch).events, batch, EPOCH + POLICY.offlineAfter + shift);
+          }
+        }
+        expect(await announced(under.pool)).to.deep.equal(model.steps);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('shows a user as declared until silence has lasted longer than allowed, to the millisecond', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH, { status: 'away' })]));
+    for (const [asOf, first, second] of [
+      [EPOCH + POLICY.offlineAfter - 1, 'online', 'away'],
+      [EPOCH + POLICY.offlineAfter, 'online', 'away'],
+      [EPOCH + POLICY.offlineAfter + 1, 'offline', 'offline'],
+    ] as const) {
+      await setAsOf(under.pool, asOf);
+      const { asOf: read, value } = await under.reader.users([1, 2]);
+      expect(read).to.equal(asOf);
+      expect(value.map(({ status }) => status)).to.have.members([first, second]);
+      const { value: statistics } = await under.reader.statistics();
+      const shown = first === 'online' ? 1 : 0;
+      expect(statistics).to.deep.equal({
+        total: 3,
+        online: shown,
+        away: shown,
+        offline: 3 - 2 * shown,
+      });
+      const { value: online } = await under.reader.online({ page: 1, perPage: 10 });
+      expect([online.totalCount, online.items.length]).to.deep.equal([shown, shown]);
+      const { value: offline } = await under.reader.list(
+        { status: 'offline' },
+        { page: 1, perPage: 10 },
+      );
+      expect(offline.items.map(({ id }) => id)).to.deep.equal(shown ? [3] : [1, 2, 3]);
+      expect(offline.totalCount).to.equal(3 - 2 * shown);
+    }
+  });
+
+  it('sweeps silence into the rows without touching last_seen, and announces it once', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH + 5)]));
+    await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + 1);
+    expect(await under.store.sweep(100)).to.equal(1);
+    expect(await under.store.sweep(100)).to.equal(0);
+    expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
+    const expired = (await announced(under.pool)).filter(({ cause }) => cause === 'expired');
+    const at = EPOCH + POLICY.offlineAfter;
+    expect(expired).to.deep.equal([
+      { userId: 1, from: 'online', to: 'offline', at, lastSeen: EPOCH, cause: 'expired' },
+    ]);
+  });
+
+  it('tells which users do not exist, and writes the others', async () => {
+    const { unknown } = await under.store.apply(batchOf([event(1, EPOCH), event(99, EPOCH)]));
+    expect([...unknown]).to.deep.equal([99]);
+    expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
+    expect((await readRows(under.pool)).has(99)).to.equal(false);
+  });
+
+  it('does not take an event that is older than the row for one about an unknown user', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH)]));
+    const { unknown, written } = await under.store.apply(batchOf([event(1, EPOCH - 1)]));
+    expect([unknown.size, written]).to.deep.equal([0, 0]);
+  });
+
+  it('tells which rows are locked by somebody else, and has written nothing', async function () {
+    this.timeout(10_000);
+    if (!under.concurrent) return;
+    const other = await under.pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const failure = await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH)])).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(failure).to.be.instanceOf(RowsLocked);
+      expect((failure as RowsLocked).userIds).to.deep.equal([2]);
+      expect([...(await under.store.unlocked([1, 2]))]).to.deep.equal([1]);
+      expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(null);
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+  });
+
+  it('lets a fresh heartbeat win against the sweep that was about to write its silence', async () => {
+    if (!under.concurrent) return;
+    await under.store.apply(batchOf([event(1, EPOCH)]));
+    await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + 1);
+    await Promise.all([
+      under.store.apply(batchOf([event(1, EPOCH + 10)])),
+      under.store.sweep(10),
+      under.store.sweep(10),
+    ]);
+    expect((await under.reader.user(1)).value?.status).to.equal('online');
+  });
+
+  it('pages through who is online by number and by cursor alike: most recent first, then id', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH + 5), event(3, EPOCH)]));
+    const byNumber: UserId[] = [];
+    for (let page = 1; page <= 3; page++) {
+      const { value } = await under.reader.online({ page, perPage: 1 });
+      byNumber.push(...value.items.map(({ id }) => id));
+      expect(value.totalCount).to.equal(3);
+    }
+    const byCursor: UserId[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const { value } = await under.reader.online({ cursor, perPage: 1 });
+      byCursor.push(...value.items.map(({ id }) => id));
+      cursor = value.nextCursor;
+    }
+    expect(byNumber).to.deep.equal([2, 1, 3]);
+    expect(byCursor).to.deep.equal([2, 1, 3]);
+    const past = await under.reader.online({ page: 9, perPage: 1 });
+    expect([past.value.items.length, past.value.totalCount]).to.deep.equal([0, 3]);
+  });
+
+  it('takes a search for literal text, whatever its case', async () => {
+    await under.pool.query(`UPDATE users SET username = '100%_Sure\\' WHERE id = 2`);
+    const search = async (text: string) =>
+      (await under.reader.list({ search: text }, { page: 1, perPage: 10 })).value.items.map(
+        ({ id }) => id,
+      );
+    expect(await search('%_sURE\\')).to.deep.equal([2]);
+    expect(await search('_')).to.deep.equal([2]);
+    expect(await search('USER3@EXAMPLE')).to.deep.equal([3]);
+    expect(await search('nobody')).to.deep.equal([]);
+  });
+}
+
+type UserStep = StatusStep & { readonly userId: UserId };
+
+async function announced(pool: pg.Pool): Promise<UserStep[]> {
+  const { rows } = await pool.query<StatusChange>(
+    `SELECT user_id AS "userId", from_status AS "from", to_status AS "to", at,
+       last_seen AS "lastSeen", cause
+     FROM presence_changes ORDER BY user_id, version`,
+  );
+  return rows;
+}
+
+/** What the rules ask to be announced, batch by batch. */
+class Model {
+  readonly #presence = new Map<UserId, Presence>();
+  readonly #shown = new Map<
+    UserId,
+    { status: 'online' | 'away' | 'offline'; lastSeen: number | null }
+  >();
+  readonly #steps: UserStep[] = [];
+
+  apply(folded: readonly PresenceEvent[], batch: readonly PresenceEvent[], asOf: number): void {
+    for (const { userId, type, occurredAt } of folded) {
+      const before = this.#presence.get(userId) ?? NEVER_SEEN;
+      const mine = batch.filter((one) => one.userId === userId);
+      const after = mine.reduce<Presence>(applyEvent, before);
+      const shown = this.#shown.get(userId) ?? { status: 'offline', lastSeen: null };
+      this.#presence.set(userId, after);
+      if (sameKey(before, after) && sameMask(before, after)) continue;
+      const now = { status: visibleStatus(after, asOf, POLICY), lastSeen: after.lastSeen };
+      const cause = sameKey(before, after) ? 'logout' : type;
+      const steps = stepsBetween(shown, now, { cause, at: occurredAt }, asOf, POLICY);
+      this.#steps.push(...steps.map((step) => ({ ...step, userId })));
+      this.#shown.set(userId, now);
+    }
+  }
+
+  get steps(): UserStep[] {
+    return this.#steps.toSorted((a, b) => a.userId - b.userId);
+  }
+}
+
+function sameKey(a: Presence, b: Presence): boolean {
+  return (
+    a.lastSeen === b.lastSeen &&
+    a.explicit === b.explicit &&
+    a.status === b.status &&
+    a.sessionId === b.sessionId
+  );
+}
+
+function sameMask(a: Presence, b: Presence): boolean {
+  const ended = ({ endedSessions, sessionId, explicit }: Presence) =>
+    !explicit && endedSessions.has(sessionId);
+  return ended(a) === ended(b);
+}

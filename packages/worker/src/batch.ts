@@ -1,0 +1,76 @@
+import {
+  endsSession,
+  Fold,
+  type PresenceBatch,
+  type RefusalReason,
+  type ReportedEvent,
+  type UserId,
+} from '@presence/domain';
+import type { HeldDelivery, HeldEvent } from './held-delivery.js';
+
+/** What a batch came to, beside what was simply committed. */
+export interface Outcome {
+  readonly refused: ReadonlyMap<UserId, RefusalReason>;
+  readonly locked: ReadonlySet<UserId>;
+}
+
+/** The deliveries that one flush is to settle, and their events. */
+export class Batch {
+  readonly held = new Set<HeldDelivery>();
+  readonly events: HeldEvent[] = [];
+
+  /** Takes in a delivery; an event without a number for its user is refused. */
+  add(held: HeldDelivery, userIdOf: (event: ReportedEvent) => UserId | undefined): void {
+    this.held.add(held);
+    for (const reported of held.delivery.events) {
+      const userId = userIdOf(reported);
+      if (userId === undefined) held.refuse(reported, 'unknown_user');
+      else this.events.push(heldEvent(held, reported, userId));
+    }
+  }
+
+  /** Takes in an event that had to wait for its row. */
+  addLocked(event: HeldEvent): void {
+    this.held.add(event.held);
+    this.events.push(event);
+    event.held.locked--;
+  }
+
+  /** What to write, without the users whose rows are locked and the deliveries that they hold up. */
+  toWrite(locked: ReadonlySet<UserId>): PresenceBatch {
+    const greatest = new Fold<UserId, HeldEvent>();
+    const incomplete = new Set<HeldDelivery>();
+    const ended: HeldEvent[] = [];
+    for (const event of this.events) {
+      if (locked.has(event.userId)) {
+        incomplete.add(event.held);
+        continue;
+      }
+      greatest.add(event.userId, event);
+      if (endsSession(event)) ended.push(event);
+    }
+    const progress = [...this.held]
+      .filter((held) => held.locked === 0 && !incomplete.has(held))
+      .flatMap(({ delivery }) => delivery.progress ?? []);
+    return { events: greatest.take(Number.POSITIVE_INFINITY), ended, progress };
+  }
+
+  /** Notes what became of the events. @returns those whose rows are locked. */
+  conclude({ refused, locked }: Outcome): HeldEvent[] {
+    if (refused.size === 0 && locked.size === 0) return [];
+    const waiting: HeldEvent[] = [];
+    for (const event of this.events) {
+      const reason = refused.get(event.userId);
+      if (reason !== undefined) event.held.refuse(event.reported, reason);
+      if (!locked.has(event.userId)) continue;
+      event.held.locked++;
+      waiting.push(event);
+    }
+    return waiting;
+  }
+}
+
+function heldEvent(held: HeldDelivery, reported: ReportedEvent, userId: UserId): HeldEvent {
+  const { type, occurredAt, status, sessionId } = reported;
+  return { type, userId, occurredAt, status, sessionId, held, reported };
+}

@@ -1,0 +1,16 @@
+import type { Duration } from '@presence/domain';
+
+/** What the worker tells of its work. Durations in milliseconds. */
+export interface WorkerMetrics {
+  flushed(batch: {
+    deliveries: number;
+    events: number;
+    duration: Duration;
+    /** From the oldest event to its row. */
+    lag: Duration;
+  }): void;
+  refused(reason: string, count: number): void;
+  swept(users: number): void;
+  relayed(changes: number): void;
+  asOfLag(lag: Duration): void;
+}

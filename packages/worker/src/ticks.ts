@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import type { LeaseStore, Millis, Ticker } from '@presence/domain';
+
+/**
+ * The worker's own word of progress. It goes through the queue, so it comes back only once all
+ * that lay before it has been delivered; and it speaks of no time after the oldest delivery that
+ * this worker still holds. Thus as-of waits for a backlog, and for what is stuck in any worker.
+ */
+export class Ticks {
+  readonly #ticker: Ticker;
+  readonly #leases: LeaseStore;
+  readonly #oldestHeld: () => Millis | null;
+  readonly #now: () => Millis;
+  #life: { publisher: string; since: number; through: number } | undefined;
+
+  constructor(parts: {
+    ticker: Ticker;
+    leases: LeaseStore;
+    oldestHeld: () => Millis | null;
+    now: () => Millis;
+  }) {
+    this.#ticker = parts.ticker;
+    this.#leases = parts.leases;
+    this.#oldestHeld = parts.oldestHeld;
+    this.#now = parts.now;
+  }
+
+  /** Tells how far this worker has come; an interval that was not confirmed is told again. */
+  async tick(): Promise<void> {
+    this.#life ??= await this.#begin();
+    const { publisher, since, through: from } = this.#life;
+    const through = microseconds(Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY));
+    if (through <= from) return;
+    await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
+    this.#life.through = through;
+  }
+
+  /** A lease that has lapsed, after a long sleep say, is followed by a new life. */
+  async renew(): Promise<void> {
+    if (this.#life && !(await this.#leases.renew(this.#life.publisher))) this.#life = undefined;
+  }
+
+  /** What this worker held is settled or handed back: as-of need not wait for it any more. */
+  async end(): Promise<void> {
+    if (this.#life) await this.#leases.release(this.#life.publisher);
+    this.#life = undefined;
+  }
+
+  async #begin(): Promise<{ publisher: string; since: number; through: number }> {
+    const publisher = randomUUID();
+    const since = await this.#leases.register(publisher, 'worker', microseconds(this.#now()));
+    return { publisher, since, through: since };
+  }
+}
+
+function microseconds(millis: Millis): number {
+  return millis * 1_000;
+}

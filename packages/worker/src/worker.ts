@@ -1,0 +1,121 @@
+import {
+  type AsOfPolicy,
+  type AsOfStore,
+  type ChangeOutbox,
+  type ChangePublisher,
+  type Duration,
+  type EventSource,
+  type Millis,
+  type PresenceStore,
+  type SessionStore,
+  Unavailable,
+} from '@presence/domain';
+import type { BatchWriter } from './batch-writer.js';
+import type { Logger } from './logger.js';
+import { Loop } from './loop.js';
+import type { WorkerMetrics } from './metrics.js';
+import type { Ticks } from './ticks.js';
+
+export interface WorkerParts {
+  readonly source: EventSource;
+  readonly writer: BatchWriter;
+  readonly ticks: Ticks;
+  readonly store: PresenceStore;
+  readonly sessions: Pick<SessionStore, 'endExpired'>;
+  readonly asOf: AsOfStore;
+  readonly outbox: ChangeOutbox;
+  readonly changes: ChangePublisher;
+  readonly metrics: WorkerMetrics;
+  readonly logger: Logger;
+  readonly now: () => Millis;
+}
+
+/** Rows a sweep locks at once: short enough for heartbeats not to notice. */
+const SWEEP_ROWS = 1_000;
+const RELAYED_CHANGES = 1_000;
+const EXPIRED_SESSIONS = 500;
+
+/** How long the flush of what is held may take when stopping; the rest is handed back. */
+const DRAIN_TIMEOUT: Duration = 5_000;
+const CLOSE_TIMEOUT: Duration = 2_000;
+
+/** Writes what the queue holds, and does what falls due: each by any number of workers. */
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #loops: readonly Loop[];
+  readonly #relay: Loop;
+
+  constructor(parts: WorkerParts, policy: AsOfPolicy) {
+    this.#parts = parts;
+    this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
+    this.#loops = [
+      this.#relay,
+      this.#loop('tick', 500, () => parts.ticks.tick()),
+      this.#loop('lease', 2_000, () => parts.ticks.renew()),
+      this.#loop('as-of', 250, () => this.#advanceAsOf(policy)),
+      this.#loop('sweep', 1_000, () => this.#sweep()),
+      this.#loop('deferred', 1_000, () => parts.store.applyDeferred()),
+      this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
+      this.#loop('prune', 600_000, () => parts.store.prune()),
+    ];
+  }
+
+  async start(): Promise<void> {
+    for (const loop of this.#loops) loop.start();
+    await this.#parts.source.start((delivery) => this.#parts.writer.handle(delivery));
+  }
+
+  /** There may be changes to send on. */
+  wakeRelay(): void {
+    this.#relay.wake();
+  }
+
+  /** Takes nothing more, commits and acknowledges what it holds, and lets go. */
+  async stop(): Promise<void> {
+    await this.#parts.source.pause();
+    await this.#parts.writer.close(DRAIN_TIMEOUT);
+    await this.#parts.source.close(CLOSE_TIMEOUT);
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await this.#parts.ticks.end().catch((error: unknown) => this.#tell(error, 'lease'));
+  }
+
+  async #relayChanges(): Promise<void> {
+    const { outbox, changes, metrics } = this.#parts;
+    let relayed = RELAYED_CHANGES;
+    while (relayed === RELAYED_CHANGES) {
+      relayed = await outbox.relay(RELAYED_CHANGES, (batch) => changes.publish(batch));
+      if (relayed > 0) metrics.relayed(relayed);
+    }
+  }
+
+  async #advanceAsOf(policy: AsOfPolicy): Promise<void> {
+    const { asOf } = await this.#parts.asOf.advance(policy);
+    this.#parts.metrics.asOfLag(this.#parts.now() - asOf);
+  }
+
+  async #sweep(): Promise<void> {
+    let swept = SWEEP_ROWS;
+    while (swept === SWEEP_ROWS) {
+      swept = await this.#parts.store.sweep(SWEEP_ROWS);
+      if (swept === 0) return;
+      this.#parts.metrics.swept(swept);
+      this.wakeRelay();
+    }
+  }
+
+  async #endExpiredSessions(): Promise<void> {
+    const { sessions, now } = this.#parts;
+    let ended = EXPIRED_SESSIONS;
+    while (ended === EXPIRED_SESSIONS) ended = await sessions.endExpired(EXPIRED_SESSIONS, now());
+  }
+
+  #loop(name: string, interval: Duration, job: () => Promise<unknown>): Loop {
+    return new Loop({ name, interval }, job, (error) => this.#tell(error, name));
+  }
+
+  #tell(error: unknown, job: string): void {
+    const { logger } = this.#parts;
+    if (error instanceof Unavailable) logger.warn({ job, err: error }, 'Waiting: something is away');
+    else logger.error({ job, err: error }, 'A job failed; it is tried again');
+  }
+}
