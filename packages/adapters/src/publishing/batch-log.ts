@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Fold,
+  identityKey,
+  type Progress,
+  type ReportedEvent,
+  type UserId,
+} from '@presence/domain';
+import { encodeBatches } from '../wire/encode.js';
+
+/** One message of events, and the interval of its publisher's time that it settles. */
+export interface Batch {
+  readonly messageId: string;
+  readonly events: readonly ReportedEvent[];
+  readonly body: Buffer;
+  readonly progress: Progress;
+  /** When its oldest event was recorded, by the monotonic clock; `null` for a tick. */
+  readonly recordedAt: number | null;
+}
+
+/** Who publishes: {@link Progress} without the interval. */
+export type PublisherName = Pick<Progress, 'publisher' | 'kind' | 'since'>;
+
+/**
+ * What a publisher has recorded and the queue has not confirmed yet, and the bookkeeping of its
+ * intervals. It knows no queue, no timer and no clock.
+ *
+ * A batch that is not confirmed is sent again as it was, interval and all: only that way a gap
+ * between confirmed ones can be filled without speaking for what they hold.
+ */
+export class BatchLog {
+  readonly #pending = new Fold<UserId | string, ReportedEvent>();
+  #pendingSince: number | null = null;
+  /** Cut and not on its way, by `from`. */
+  #unsent: Batch[] = [];
+  readonly #inFlight = new Set<Batch>();
+  #oldestCut: number | null = null;
+  #name: PublisherName;
+  #reached: number;
+
+  constructor(name: PublisherName) {
+    this.#name = name;
+    this.#reached = name.since;
+  }
+
+  /** How many users have an event that is in no batch yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get unsent(): number {
+    return this.#unsent.length;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** When the oldest event that is not confirmed was recorded; `null` where there is none. */
+  get oldest(): number | null {
+    return earlier(this.#oldestCut, this.#pendingSince);
+  }
+
+  record(event: ReportedEvent, now: number): void {
+    this.#pendingSince ??= now;
+    this.#pending.add(userKey(event), event);
+  }
+
+  /**
+   * Puts all that is pending into batches. They share the time since the last cut: slivers of one
+   * microsecond for all but the last, which is the one that holds the rest and everything pending
+   * before it, since batches are settled in any order but count without a gap only.
+   */
+  cut(wallMicros: number, last = false): void {
+    const packed = encodeBatches(this.#pending.take(this.#pending.size));
+    const through = Math.max(Math.floor(wallMicros), this.#reached + packed.length);
+    packed.forEach(({ events, body }, at) => {
+      const from = this.#reached + at;
+      const isLast = at === packed.length - 1;
+      const progress = { ...this.#name, from, through: isLast ? through : from + 1 };
+      const recordedAt = events.length === 0 ? null : this.#pendingSince;
+      this.#unsent.push({
+        messageId: randomUUID(),
+        events,
+        body,
+        progress: { ...progress, last: last && isLast },
+        recordedAt,
+      });
+    });
+    this.#reached = through;
+    this.#pendingSince = null;
+    this.#noteOldest();
+  }
+
+  /** The next batch to send. It is on its way until it is confirmed or has failed. */
+  take(): Batch | undefined {
+    const batch = this.#unsent.shift();
+    if (batch) this.#inFlight.add(batch);
+    return batch;
+  }
+
+  /** @returns false where the batch belongs to a life that is over. */
+  confirm(batch: Batch): boolean {
+    const known = this.#inFlight.delete(batch);
+    this.#noteOldest();
+    return known;
+  }
+
+  /** @returns false where the batch belongs to a life that is over. */
+  fail(batch: Batch): boolean {
+    if (!this.#inFlight.delete(batch)) return false;
+    this.#unsent.push(batch);
+    this.#unsent.sort((a, b) => a.progress.from - b.progress.from);
+    return true;
+  }
+
+  /** Where a new life would have to begin to speak for everything that is not confirmed. */
+  get restartAt(): number {
+    const froms = [...this.#inFlight, ...this.#unsent].map(({ progress }) => progress.from);
+    return Math.min(this.#reached, ...froms);
+  }
+
+  /** Begins a new life at `name.since`; everything that is not confirmed is pending again. */
+  restart(name: PublisherName): void {
+    for (const { events, recordedAt } of [...this.#inFlight, ...this.#unsent]) {
+      for (const event of events) this.#pending.add(userKey(event), event);
+      this.#pendingSince = earlier(this.#pendingSince, recordedAt);
+    }
+    this.#inFlight.clear();
+    this.#unsent = [];
+    this.#name = name;
+    this.#reached = name.since;
+    this.#noteOldest();
+  }
+
+  #noteOldest(): void {
+    let oldest: number | null = null;
+    for (const { recordedAt } of this.#inFlight) oldest = earlier(oldest, recordedAt);
+    for (const { recordedAt } of this.#unsent) oldest = earlier(oldest, recordedAt);
+    this.#oldestCut = oldest;
+  }
+}
+
+function userKey({ user }: ReportedEvent): UserId | string {
+  return typeof user === 'number' ? user : identityKey(user);
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}

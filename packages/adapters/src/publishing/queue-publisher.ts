@@ -1,0 +1,220 @@
+import {
+  type Duration,
+  type EventPublisher,
+  type LeaseStore,
+  type Millis,
+  type PresenceEvent,
+  type Progress,
+  type ReportedEvent,
+  type Submission,
+  Unavailable,
+} from '@presence/domain';
+import { MAX_BATCH_EVENTS } from '../wire/names.js';
+import { type Batch, BatchLog } from './batch-log.js';
+import { Lease } from './lease.js';
+import type { Outlet } from './outlet.js';
+import type { PublisherMetrics } from './publisher-metrics.js';
+
+export interface PublisherOptions {
+  /** `worker`: it publishes nothing but ticks, which show how far the queue is worked off. */
+  readonly kind?: Progress['kind'];
+  /** Where the lease is kept beside the broker; a worker needs it. */
+  readonly leases?: LeaseStore | undefined;
+  /** How old an unconfirmed event may get before `accepting` turns false. Default 60 s. */
+  readonly horizon?: Duration;
+  /** The wall clock, by which time is cut into intervals. */
+  readonly clock?: () => Millis;
+  readonly metrics?: PublisherMetrics;
+}
+
+/** Long enough to fold and to save messages, short beside the second in which reads must show it. */
+const FLUSH_AFTER: Duration = 10;
+const TICK_EVERY: Duration = 500;
+const RETRY_AFTER: Duration = 100;
+/** Batches on their way: 32 × 1,000 events is more than a broker confirms in 100 ms. */
+const MAX_IN_FLIGHT = 32;
+const HORIZON: Duration = 60_000;
+
+/** Folds events into micro-batches and sees every one of them confirmed, over any queue. */
+export class QueuePublisher implements EventPublisher {
+  readonly #outlet: Outlet;
+  readonly #options: PublisherOptions;
+  readonly #horizon: Duration;
+  readonly #clock: () => Millis;
+  readonly #metrics: PublisherMetrics;
+  readonly #lease: Lease;
+  readonly #log: BatchLog;
+  readonly #stopped = new AbortController();
+  readonly #timers: NodeJS.Timeout[];
+  /** False while a life is being begun: nothing can be cut without a name. */
+  #named = false;
+  #flushTimer: NodeJS.Timeout | undefined;
+  #due = false;
+  #lastCutAt = 0;
+  #closing = false;
+  #saidLast = false;
+  #drained: (() => void) | undefined;
+
+  constructor(outlet: Outlet, options: PublisherOptions = {}) {
+    const { kind = 'app', leases, horizon = HORIZON, clock = Date.now, metrics = {} } = options;
+    this.#outlet = outlet;
+    this.#options = options;
+    this.#horizon = horizon;
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#lease = new Lease({ kind, store: leases, onError: (e) => metrics.leaseFailed?.(e) });
+    this.#log = new BatchLog({ publisher: '', kind, since: this.#wallMicros() });
+    outlet.onReady(() => this.#resume());
+    void this.#begin(this.#wallMicros());
+    this.#timers = [
+      setInterval(() => this.#tick(), TICK_EVERY),
+      setInterval(() => void this.#renew(), this.#lease.renewEvery),
+    ];
+  }
+
+  get connected(): boolean {
+    return this.#outlet.connected;
+  }
+
+  get accepting(): boolean {
+    if (this.#closing || this.#lease.lapsed) return false;
+    const { oldest } = this.#log;
+    return oldest === null || performance.now() - oldest <= this.#horizon;
+  }
+
+  record(event: ReportedEvent): void {
+    this.#metrics.recorded?.(1);
+    this.#log.record(event, performance.now());
+    if (this.#log.pending >= MAX_BATCH_EVENTS) this.#flushNow();
+    else this.#flushTimer ??= setTimeout(() => this.#flushNow(), FLUSH_AFTER);
+  }
+
+  async submit(event: PresenceEvent, timeout: Duration): Promise<Submission> {
+    const began = performance.now();
+    try {
+      if (this.#closing) throw new Unavailable('broker');
+      const submission = await this.#outlet.submit(event, timeout);
+      this.#metrics.submitted?.(submission.outcome, performance.now() - began);
+      return submission;
+    } catch (error) {
+      this.#metrics.submitted?.('unavailable', performance.now() - began);
+      throw error;
+    }
+  }
+
+  async close(timeout: Duration): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    const deadline = setTimeout(() => this.#drained?.(), timeout);
+    this.#flushNow();
+    await drained;
+    clearTimeout(deadline);
+    this.#stop();
+    await this.#release();
+  }
+
+  /**
+   * An app's last message says by itself, once it is settled, that as-of need not wait any more.
+   * A worker's ticks hold nothing, so nobody need wait for them.
+   */
+  async #release(): Promise<void> {
+    if (this.#options.kind === 'worker') await this.#lease.release();
+  }
+
+  #stop(): void {
+    this.#stopped.abort();
+    clearTimeout(this.#flushTimer);
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  async #begin(since: number): Promise<void> {
+    this.#named = false;
+    try {
+      this.#log.restart(await this.#lease.begin(since, this.#stopped.signal));
+      this.#named = true;
+      this.#due = true;
+      this.#saidLast = false;
+      this.#flush();
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) throw error;
+    }
+  }
+
+  async #renew(): Promise<void> {
+    if (!this.#named) return;
+    const lapsed = this.#lease.lapsed;
+    const known = await this.#lease.renew(this.#log.restartAt);
+    const back = lapsed && !this.#lease.lapsed;
+    if (this.#named && !this.#closing && (!known || back)) await this.#begin(this.#log.restartAt);
+  }
+
+  #resume(): void {
+    if (this.#named && this.#lease.lapsed) void this.#begin(this.#log.restartAt);
+    else this.#flush();
+  }
+
+  #tick(): void {
+    if (performance.now() - this.#lastCutAt >= TICK_EVERY - FLUSH_AFTER) this.#due = true;
+    this.#flush();
+  }
+
+  #flushNow(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    this.#due = true;
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#canSend()) {
+      if (this.#log.unsent === 0 && !this.#cut()) break;
+      this.#send(this.#log.take()!);
+    }
+    if (this.#saidLast && this.#log.unsent + this.#log.inFlight === 0) this.#drained?.();
+  }
+
+  #canSend(): boolean {
+    return this.#named && this.#outlet.ready && this.#log.inFlight < MAX_IN_FLIGHT;
+  }
+
+  /** Cuts where something is due. Never before all that is cut is on its way: pending folds. */
+  #cut(): boolean {
+    if (!this.#due || this.#saidLast) return false;
+    this.#due = false;
+    this.#saidLast = this.#closing;
+    this.#lastCutAt = performance.now();
+    this.#log.cut(this.#wallMicros(), this.#closing);
+    return true;
+  }
+
+  #send(batch: Batch): void {
+    const sentAt = performance.now();
+    this.#metrics.sent?.(batch.events.length, batch.body.length);
+    this.#outlet.sendBatch(batch).then(
+      () => this.#confirmed(batch, sentAt),
+      (error: unknown) => this.#failed(batch, error),
+    );
+  }
+
+  #confirmed(batch: Batch, sentAt: number): void {
+    if (!this.#log.confirm(batch)) return;
+    const now = performance.now();
+    this.#metrics.confirmed?.(batch.events.length, now - (batch.recordedAt ?? now));
+    if (this.#named && this.#lease.lapsed && !this.#closing) void this.#begin(this.#log.restartAt);
+    else this.#lease.heard(sentAt);
+    this.#flush();
+  }
+
+  #failed(batch: Batch, error: unknown): void {
+    if (!this.#log.fail(batch)) return;
+    this.#metrics.failed?.(batch.events.length, error);
+    this.#flushTimer ??= setTimeout(() => this.#flushNow(), RETRY_AFTER);
+  }
+
+  #wallMicros(): number {
+    return Math.floor(this.#clock() * 1_000);
+  }
+}

@@ -1,0 +1,117 @@
+import type { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
+import type { BrokerConnection, Participant } from './broker-connection.js';
+
+/** The broker does not hold this message, or nobody knows. Sending it again is safe. */
+export class NotConfirmed extends Error {
+  override readonly name = 'NotConfirmed';
+}
+
+export interface Outgoing {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly options: Options.Publish;
+  /** Whether nobody need be listening; else a message that no queue takes counts as not sent. */
+  readonly unheard?: boolean;
+}
+
+const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
+
+/**
+ * A channel whose every message is followed to its confirmation. It also takes direct replies,
+ * which the broker sends only to the channel that asked.
+ */
+export class ConfirmedChannel implements Participant {
+  readonly #connection: BrokerConnection;
+  readonly #onReply: ((message: ConsumeMessage) => void) | undefined;
+  readonly #listeners: (() => void)[] = [];
+  readonly #returned = new Set<string>();
+  #channel: ConfirmChannel | undefined;
+  #blocked = false;
+  #full = false;
+
+  constructor(connection: BrokerConnection, onReply?: (message: ConsumeMessage) => void) {
+    this.#connection = connection;
+    this.#onReply = onReply;
+    connection.join(this);
+  }
+
+  get connected(): boolean {
+    return this.#channel !== undefined && !this.#blocked;
+  }
+
+  /** Whether a message would go out at once. */
+  get ready(): boolean {
+    return this.connected && !this.#full;
+  }
+
+  onReady(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async up(model: ChannelModel): Promise<void> {
+    const channel = await model.createConfirmChannel();
+    channel.on('error', () => {}); // 'close' follows, and is what counts.
+    channel.on('return', ({ properties }) => this.#noteReturned(String(properties.messageId)));
+    channel.on('drain', () => this.#setFull(false));
+    channel.on('close', () => {
+      if (this.#channel === channel) this.#connection.renew(new Error('A channel was closed.'));
+    });
+    const onReply = this.#onReply;
+    if (onReply) {
+      await channel.consume(REPLY_QUEUE, (message) => message && onReply(message), { noAck: true });
+    }
+    this.#channel = channel;
+    this.#blocked = false;
+    this.#full = false;
+    this.#tellReady();
+  }
+
+  down(): void {
+    this.#channel = undefined;
+    this.#returned.clear();
+  }
+
+  blocked(blocked: boolean): void {
+    this.#blocked = blocked;
+    this.#tellReady();
+  }
+
+  /** Resolves once the broker holds the message in a queue. @throws NotConfirmed */
+  publish({ exchange, routingKey, body, options, unheard = false }: Outgoing): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const channel = this.#channel;
+      if (!channel) throw new NotConfirmed('There is no connection.');
+      const properties = { ...options, mandatory: !unheard };
+      this.#full = !channel.publish(exchange, routingKey, body, properties, (error) => {
+        const returned = this.#returned.delete(String(options.messageId));
+        if (error) reject(new NotConfirmed('The broker did not confirm.', { cause: error }));
+        else if (returned) {
+          const reason = new NotConfirmed('No queue takes this message.');
+          reject(reason);
+          // A queue is missing: a new connection declares it again, or says what is missing.
+          this.#connection.renew(reason);
+        } else resolve();
+      });
+    });
+  }
+
+  /** Hands a message over without asking what becomes of it. */
+  send({ exchange, routingKey, body, options }: Outgoing): void {
+    if (this.ready) this.#full = !this.#channel!.publish(exchange, routingKey, body, options);
+  }
+
+  #noteReturned(messageId: string): void {
+    this.#returned.add(messageId);
+  }
+
+  #setFull(full: boolean): void {
+    this.#full = full;
+    this.#tellReady();
+  }
+
+  #tellReady(): void {
+    if (!this.ready) return;
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,194 @@
+import type { Delivery, DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { decode } from '../wire/decode.js';
+import { PROGRESS_HEADER, WRITER_QUEUE } from '../wire/names.js';
+import { allRefusals, replyTo, type Settled } from '../wire/reply.js';
+import { Acknowledgements } from './acknowledgements.js';
+import type { BrokerConnection, Participant } from './broker-connection.js';
+import type { DeadLetters } from './dead-letters.js';
+import type { SourceMetrics } from './source-metrics.js';
+
+export interface SourceOptions {
+  /** How far ahead of our clock an event may be. */
+  readonly maxClockSkew: Duration;
+  /** How many messages may be handed over and not settled. Default 500. */
+  readonly prefetch?: number;
+  readonly clock?: () => Millis;
+  readonly metrics?: SourceMetrics;
+}
+
+/** One consumer on one channel. */
+interface Intake {
+  readonly channel: Channel;
+  readonly acknowledgements: Acknowledgements;
+  consumerTag: string | undefined;
+}
+
+const PREFETCH = 500;
+
+/**
+ * Consumes on a connection of its own: under a memory or disk alarm the broker no longer reads
+ * from connections that publish, acknowledgements included.
+ */
+export class RabbitmqSource implements EventSource, Participant {
+  readonly #connection: BrokerConnection;
+  readonly #deadLetters: DeadLetters;
+  readonly #options: SourceOptions;
+  readonly #clock: () => Millis;
+  #handler: DeliveryHandler | undefined;
+  #intake: Intake | undefined;
+  #settled: (() => void) | undefined;
+
+  constructor(connection: BrokerConnection, deadLetters: DeadLetters, options: SourceOptions) {
+    this.#connection = connection;
+    this.#deadLetters = deadLetters;
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+    connection.join(this);
+  }
+
+  get connected(): boolean {
+    return this.#intake !== undefined;
+  }
+
+  /** Resolves at once where the queue is away: consuming begins when it comes back. */
+  async start(handler: DeliveryHandler): Promise<void> {
+    this.#handler = handler;
+    const intake = this.#intake;
+    if (intake) await this.#consume(intake).catch((error: Error) => this.#connection.renew(error));
+  }
+
+  async pause(): Promise<void> {
+    this.#handler = undefined;
+    const intake = this.#intake;
+    const consumerTag = intake?.consumerTag;
+    if (!intake || consumerTag === undefined) return;
+    intake.consumerTag = undefined;
+    // Lost meanwhile, the channel has stopped delivering anyway.
+    await intake.channel.cancel(consumerTag).catch(() => {});
+  }
+
+  async close(timeout: Duration): Promise<void> {
+    await this.pause();
+    const intake = this.#intake;
+    if (!intake) return;
+    intake.acknowledgements.handBackDelayed();
+    await this.#allSettled(intake, timeout);
+    this.#intake = undefined;
+    intake.acknowledgements.flush();
+    intake.acknowledgements.close();
+    await intake.channel.close().catch(() => {});
+  }
+
+  async up(model: ChannelModel): Promise<void> {
+    const channel = await model.createChannel();
+    channel.on('error', () => {}); // 'close' follows, and is what counts.
+    const acknowledgements = new Acknowledgements(channel);
+    const intake: Intake = { channel, acknowledgements, consumerTag: undefined };
+    channel.on('close', () => {
+      if (this.#intake === intake) this.#connection.renew(new Error('A channel was closed.'));
+    });
+    await channel.prefetch(this.#options.prefetch ?? PREFETCH);
+    this.#intake = intake;
+    await this.#consume(intake);
+  }
+
+  down(): void {
+    this.#intake?.acknowledgements.close();
+    this.#intake = undefined;
+    this.#settled?.();
+  }
+
+  async #consume(intake: Intake): Promise<void> {
+    if (!this.#handler || intake.consumerTag !== undefined) return;
+    intake.consumerTag = '';
+    const { consumerTag } = await intake.channel.consume(WRITER_QUEUE, (message) => {
+      if (message) this.#take(intake, message);
+      // The broker ends a consumer whose queue is deleted; a new connection declares it again.
+      else this.#connection.renew(new Error(`The queue ${WRITER_QUEUE} was deleted.`));
+    });
+    intake.consumerTag = consumerTag;
+  }
+
+  #take(intake: Intake, message: ConsumeMessage): void {
+    const { acknowledgements } = intake;
+    const { deliveryTag } = message.fields;
+    acknowledgements.delivered(deliveryTag);
+    const handler = this.#handler;
+    if (!handler) acknowledgements.requeue(deliveryTag, 0);
+    else void this.#handle(handler, acknowledgements, message);
+  }
+
+  async #handle(
+    handler: DeliveryHandler,
+    acknowledgements: Acknowledgements,
+    message: ConsumeMessage,
+  ): Promise<void> {
+    const delivery = this.#decode(message);
+    this.#options.metrics?.delivered?.(delivery.events.length, message.content.length);
+    const verdict = await handler(delivery);
+    const tag = message.fields.deliveryTag;
+    if (verdict.kind === 'requeue') this.#requeue(acknowledgements, tag);
+    else if (await this.#conclude(acknowledgements, message, delivery, verdict)) {
+      acknowledgements.settle(tag);
+    }
+    this.#settled?.();
+  }
+
+  #decode({ fields, properties, content }: ConsumeMessage): Delivery {
+    const { timestamp, headers, replyTo: awaiting } = properties;
+    return decode(
+      {
+        routingKey: fields.routingKey,
+        body: content,
+        timestamp: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
+        receivedAt: this.#clock(),
+        progress: headers?.[PROGRESS_HEADER],
+        awaited: awaiting !== undefined,
+      },
+      this.#options,
+    );
+  }
+
+  #requeue(acknowledgements: Acknowledgements, tag: number): void {
+    this.#options.metrics?.requeued?.();
+    // Nobody here takes it any more: let another have it at once.
+    if (this.#handler) acknowledgements.requeue(tag);
+    else acknowledgements.requeue(tag, 0);
+  }
+
+  /**
+   * Dead letters first, confirmed; then the reply; the acknowledgement is the caller's.
+   * @returns false where the channel was lost meanwhile, and all of this happens again.
+   */
+  async #conclude(
+    acknowledgements: Acknowledgements,
+    { properties }: ConsumeMessage,
+    delivery: Delivery,
+    verdict: Settled,
+  ): Promise<boolean> {
+    const refusals = allRefusals(delivery, verdict);
+    for (const refusal of refusals) {
+      if (!(await this.#deadLetters.publish(refusal, () => acknowledgements.closed))) return false;
+      this.#options.metrics?.refused?.(refusal.reason);
+    }
+    const reply = properties.replyTo === undefined ? undefined : replyTo(verdict, refusals);
+    if (reply) this.#deadLetters.reply(properties.replyTo, properties.correlationId, reply);
+    return true;
+  }
+
+  /** Resolves once every delivery is settled or has its verdict, or `timeout` is over. */
+  async #allSettled({ acknowledgements }: Intake, timeout: Duration): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const deadline = setTimeout(resolve, timeout);
+      this.#settled = () => {
+        acknowledgements.flush();
+        if (acknowledgements.open > 0 && !acknowledgements.closed) return;
+        clearTimeout(deadline);
+        resolve();
+      };
+      this.#settled();
+    });
+    this.#settled = undefined;
+  }
+}

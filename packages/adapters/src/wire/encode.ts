@@ -1,0 +1,66 @@
+import type { PresenceEvent, ReportedEvent, StatusChange } from '@presence/domain';
+import { changeKey, MAX_BATCH_EVENTS, MAX_BODY_BYTES } from './names.js';
+import type { ChangeJson } from './schema.js';
+import { formatTime } from './time-text.js';
+
+/** One event as the text of its message. */
+export function encodeEvent(event: ReportedEvent | PresenceEvent): string {
+  const { type, occurredAt, status, sessionId } = event;
+  return JSON.stringify({
+    type,
+    ...('userId' in event ? { user_id: event.userId } : userFields(event)),
+    occurred_at: formatTime(occurredAt),
+    status: type === 'heartbeat' || type === 'status_set' ? status : undefined,
+    session_id: sessionId === '' ? undefined : sessionId,
+  });
+}
+
+function userFields({ user, username }: ReportedEvent) {
+  const who = typeof user === 'number' ? { user_id: user } : user;
+  return username === undefined ? who : { ...who, username };
+}
+
+export interface EncodedBatch {
+  readonly events: readonly ReportedEvent[];
+  readonly body: Buffer;
+}
+
+/** Packs events, in their order, into as few messages as the limits of one allow; at least one. */
+export function encodeBatches(events: readonly ReportedEvent[]): EncodedBatch[] {
+  const batches: EncodedBatch[] = [];
+  let [start, bytes, texts] = [0, 2, [] as string[]];
+  const pack = (end: number) => {
+    batches.push({ events: events.slice(start, end), body: Buffer.from(`[${texts.join(',')}]`) });
+    [start, bytes, texts] = [end, 2, []];
+  };
+  events.forEach((event, at) => {
+    const text = encodeEvent(event);
+    const length = Buffer.byteLength(text) + 1;
+    if (texts.length === MAX_BATCH_EVENTS || bytes + length > MAX_BODY_BYTES) pack(at);
+    texts.push(text);
+    bytes += length;
+  });
+  pack(events.length);
+  return batches;
+}
+
+export interface EncodedChange {
+  readonly routingKey: string;
+  readonly messageId: string;
+  readonly body: Buffer;
+}
+
+export function encodeChange(change: StatusChange): EncodedChange {
+  const { id, userId, version, from, to, at, lastSeen, cause } = change;
+  const json: ChangeJson = {
+    id,
+    user_id: userId,
+    version,
+    from,
+    to,
+    at: formatTime(at),
+    last_seen: formatTime(lastSeen),
+    cause,
+  };
+  return { routingKey: changeKey(to), messageId: id, body: Buffer.from(JSON.stringify(json)) };
+}

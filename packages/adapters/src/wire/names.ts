@@ -1,0 +1,29 @@
+import type { EventType, Status } from '@presence/domain';
+
+/** Where events are published: topic, durable. */
+export const EVENTS_EXCHANGE = 'presence.events';
+/** Where the workers take them from. */
+export const WRITER_QUEUE = 'presence.writer';
+/** Exchange (fanout) and queue of what is refused. */
+export const DEAD_LETTERS = 'presence.dead';
+/** Where changes of visible status are announced: topic, durable. */
+export const CHANGES_EXCHANGE = 'presence.changes';
+
+export const BATCH_KEY = 'presence.batch';
+/** Why a dead letter is one. */
+export const REASON_HEADER = 'x-presence-reason';
+/** What a publisher has recorded by the message that bears it. */
+export const PROGRESS_HEADER = 'x-presence-progress';
+
+export const MAX_BODY_BYTES = 256 * 1024;
+export const MAX_BATCH_EVENTS = 1_000;
+
+/** The routing key of a message that holds one event. */
+export function eventKey(type: EventType): string {
+  return `presence.${type}`;
+}
+
+/** The routing key of a change to this status. */
+export function changeKey(to: Status): string {
+  return `presence.${to}`;
+}
