@@ -1,0 +1,127 @@
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import lockfile from 'proper-lockfile';
+
+/** Who has a data folder. */
+export interface FolderOwner {
+  readonly pid: number;
+  readonly host: string;
+  /** When it started, RFC 3339. */
+  readonly since: string;
+  /** What tells it from a later process of the same number, where the system says so. */
+  readonly birth?: string | null;
+  /** How other processes of this account reach its database. */
+  readonly database?: string;
+}
+
+/** The data folder is somebody else's. Stop that process, or choose another folder. */
+export class FolderTaken extends Error {
+  override readonly name = 'FolderTaken';
+  constructor(
+    readonly folder: string,
+    readonly owner: FolderOwner | null,
+  ) {
+    super(`The data folder ${folder} is in use by ${describe(owner)}.`);
+  }
+}
+
+export interface FolderLock {
+  readonly folder: string;
+  /** Lets others know how to reach the database. */
+  publish(database: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** An owner that has not touched its lock for so long is gone, wherever it ran. */
+const STALE = 10_000;
+
+/**
+ * Makes a data folder ours alone until `release`, or until the process ends, in whatever way.
+ * @param lost called when somebody has taken the lock away: nothing may be written any more.
+ * @throws FolderTaken
+ */
+export async function lockFolder(at: string, lost: (error: Error) => void): Promise<FolderLock> {
+  const folder = resolve(at);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  const options = { lockfilePath: join(folder, 'lock'), stale: STALE, onCompromised: lost };
+  const release = await lockfile.lock(folder, options).catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
+    const owner = await folderOwner(folder);
+    if (owner === null || (await isAlive(owner))) throw new FolderTaken(folder, owner);
+    await rm(options.lockfilePath, { recursive: true, force: true });
+    return lockfile.lock(folder, options);
+  });
+  const owner = await ourselves();
+  await writeOwner(folder, owner);
+  return {
+    folder,
+    publish: (database) => writeOwner(folder, { ...owner, database }),
+    release: async () => {
+      await rm(ownerFile(folder), { force: true });
+      await release();
+    },
+  };
+}
+
+/** Who has the folder, or had it last; `null` where nobody says so. */
+export async function folderOwner(at: string): Promise<FolderOwner | null> {
+  try {
+    return JSON.parse(await readFile(ownerFile(resolve(at)), 'utf8')) as FolderOwner;
+  } catch {
+    return null; // Never used, left in order, or about to be written.
+  }
+}
+
+/** Whole at every moment: others read it while it is written. */
+async function writeOwner(folder: string, owner: FolderOwner): Promise<void> {
+  const file = ownerFile(folder);
+  await writeFile(`${file}.new`, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+function ownerFile(folder: string): string {
+  return join(folder, 'owner.json');
+}
+
+async function ourselves(): Promise<FolderOwner> {
+  const { pid } = process;
+  const since = new Date(Date.now() - process.uptime() * 1_000).toISOString();
+  return { pid, host: hostname(), since, birth: await birthOf(pid) };
+}
+
+/**
+ * A number may be in use again, most of all in containers, where every start gets the same: the
+ * moment of birth tells processes apart. What runs on other hosts is left to its lock's age.
+ */
+async function isAlive(owner: FolderOwner): Promise<boolean> {
+  if (owner.host !== hostname()) return true;
+  if (owner.pid === process.pid || !exists(owner.pid)) return false;
+  return owner.birth === undefined || owner.birth === (await birthOf(owner.pid));
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // It is there, and not ours.
+  }
+}
+
+/** Clock ticks from boot to the start of a process, on Linux; elsewhere `null`. */
+async function birthOf(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function describe(owner: FolderOwner | null): string {
+  if (owner === null) return 'another process that is just starting';
+  const where = owner.host === hostname() ? '' : ` on ${owner.host}`;
+  return `process ${owner.pid}${where}, which has run since ${owner.since}`;
+}

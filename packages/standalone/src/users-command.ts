@@ -1,0 +1,130 @@
+import { parseArgs } from 'node:util';
+import { type PasswordHasher, type User, UsernameTaken, type UserStore } from '@presence/domain';
+
+export const USERS_HELP = `Usage: npm run users -- <command>
+
+  add --username NAME [--email ADDRESS] [--admin]   add a user
+  list [--json]                                     show all users
+  remove --username NAME                            remove a user
+  set-password --username NAME                      give a user another password
+
+A password is asked for; without a terminal it is the first line of standard input.
+The users are those of DATABASE_URL, else of the embedded database in PRESENCE_DATA_DIR
+(.presence), whether "npm start" is running on it or not.
+`;
+
+/** What was asked for cannot be done; the message says why. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+}
+
+export interface UsersWorld {
+  readonly users: UserStore;
+  readonly hasher: PasswordHasher;
+  readPassword(): Promise<string>;
+  print(text: string): void;
+}
+
+export interface UsersOptions {
+  readonly command: string;
+  readonly username: string | undefined;
+  readonly email: string | undefined;
+  readonly admin: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+const PAGE = 500;
+const LONGEST_NAME = 150;
+
+const COMMANDS: Readonly<
+  Record<string, (world: UsersWorld, options: UsersOptions) => Promise<void>>
+> = { add, list, remove, 'set-password': setPassword };
+
+/** @throws TypeError, CommandRefused */
+export function usersOptions(args: readonly string[]): UsersOptions {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      username: { type: 'string' },
+      email: { type: 'string' },
+      admin: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const [command = '', ...rest] = positionals;
+  if (rest.length > 0) throw new CommandRefused(`What is ${JSON.stringify(rest[0])} for?`);
+  if (!values.help && !Object.hasOwn(COMMANDS, command)) {
+    throw new CommandRefused(
+      command === '' ? 'Say what to do.' : `There is no command ${JSON.stringify(command)}.`,
+    );
+  }
+  const { username, email, ...flags } = values;
+  return { command, username, email, ...flags };
+}
+
+/** @throws CommandRefused, Unavailable */
+export async function runUsersCommand(world: UsersWorld, options: UsersOptions): Promise<void> {
+  await COMMANDS[options.command]?.(world, options);
+}
+
+async function add(world: UsersWorld, options: UsersOptions): Promise<void> {
+  const username = nameOf(options);
+  const { email } = options;
+  if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email)) {
+    throw new CommandRefused(`${JSON.stringify(email)} is no e-mail address.`);
+  }
+  const passwordHash = await world.hasher.hash(await world.readPassword());
+  const role = options.admin ? 'admin' : 'user';
+  try {
+    const user = await world.users.add({ username, email: email ?? null, role, passwordHash });
+    world.print(`Added ${described(user)}.\n`);
+  } catch (error) {
+    if (error instanceof UsernameTaken) throw new CommandRefused(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function list({ users, print }: UsersWorld, { json }: UsersOptions): Promise<void> {
+  const all: User[] = [];
+  for (let page = await users.list(0, PAGE); page.length > 0; ) {
+    all.push(...page);
+    page = await users.list(page.at(-1)!.id, PAGE);
+  }
+  if (json) print(`${JSON.stringify(all, null, 2)}\n`);
+  else for (const user of all) print(`${described(user)}\n`);
+}
+
+async function remove({ users, print }: UsersWorld, options: UsersOptions): Promise<void> {
+  const username = nameOf(options);
+  if (!(await users.remove(username))) throw unknownName(username);
+  print(`Removed ${username}.\n`);
+}
+
+async function setPassword(world: UsersWorld, options: UsersOptions): Promise<void> {
+  const username = nameOf(options);
+  if ((await world.users.credentials(username)) === null) throw unknownName(username);
+  const hash = await world.hasher.hash(await world.readPassword());
+  if (!(await world.users.setPassword(username, hash))) throw unknownName(username);
+  world.print(`${username} has another password.\n`);
+}
+
+function nameOf({ username }: UsersOptions): string {
+  if (username === undefined || username.trim() === '') {
+    throw new CommandRefused('Say who: --username NAME.');
+  }
+  if (username.length > LONGEST_NAME || username.includes('\0')) {
+    throw new CommandRefused(`A username has at most ${LONGEST_NAME} characters, and no NUL.`);
+  }
+  return username;
+}
+
+function unknownName(username: string): CommandRefused {
+  return new CommandRefused(`There is no user ${JSON.stringify(username)} with a password.`);
+}
+
+function described({ id, username, email, role }: User): string {
+  return `${id}  ${username}  ${email ?? '(no e-mail)'}  ${role}`;
+}
