@@ -20,8 +20,7 @@ Environment variables (README has them all):
   PORT, HOST          where to listen                         8000, 127.0.0.1 with demo users
   PRESENCE_DATA_DIR   where the embedded database is          .presence
   DATABASE_URL        a PostgreSQL of yours, instead of the embedded one
-  AMQP_URL            a RabbitMQ of yours, instead of the queue inside this process;
-                      needs DATABASE_URL
+  AMQP_URL            a RabbitMQ of yours, instead of the queue inside this process
   OPS_PORT            where /metrics is                       9464
   LOG_LEVEL           trace, debug, info, warn, error         info
 

@@ -48,19 +48,19 @@ function demoLines(address: string, { adminToken, tokenLasts, userId }: DemoFact
     '',
     `  An admin's token, good for ${tokenLasts}:`,
     '',
-    `TOKEN=${adminToken}`,
+    adminToken,
     '',
-    '  Try it in another terminal, with TOKEN set as above. Log in as a user, which sets him online:',
+    '  Try it in another terminal. Log in as a user, which sets him online:',
     '',
     `curl -sS ${address}/api/users/login/ -H 'Content-Type: application/json' -d '{"username":"${DEMO_USER.username}","password":"${DEMO_USER.password}"}'`,
     '',
     '  Ask for his status, as an admin:',
     '',
-    `curl -sS ${address}/api/users/admin/users/${userId}/online-status/ -H "Authorization: Bearer $TOKEN"`,
+    `curl -sS ${address}/api/users/admin/users/${userId}/online-status/ -H 'Authorization: Bearer ${adminToken}'`,
     '',
     '  See who is online:',
     '',
-    `curl -sS ${address}/api/users/admin/users/online/ -H "Authorization: Bearer $TOKEN"`,
+    `curl -sS ${address}/api/users/admin/users/online/ -H 'Authorization: Bearer ${adminToken}'`,
   ];
 }
 
