@@ -15,6 +15,14 @@ export function answerHeaders(corsOrigins: readonly string[]): Koa.Middleware[] 
         useDefaults: false,
         directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
       },
+      // Whoever ends TLS decides that for the whole domain.
+      strictTransportSecurity: false,
+      // Of browsers that are gone, or for pages with content of their own.
+      xDownloadOptions: false,
+      xPermittedCrossDomainPolicies: false,
+      xXssProtection: false,
+      xDnsPrefetchControl: false,
+      originAgentCluster: false,
     }),
     cors({
       origin: (ctx) => allowedOrigin(ctx.get('Origin'), corsOrigins),

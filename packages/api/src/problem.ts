@@ -81,17 +81,9 @@ function clientFault(error: unknown): Problem | undefined {
   switch (status) {
     case 413:
       return { status, detail: 'The body is larger than 16 KiB.' };
-    case 415:
-      return {
-        status,
-        detail: 'The body is in an encoding or character set that is not read here.',
-      };
     case 400:
       return { status, detail: 'The body is not the JSON that its Content-Type promises.' };
   }
   if (code === 'ERR_INVALID_URL') return { status: 400, detail: 'The request target is no URL.' };
-  if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR') {
-    return { status: 400, detail: 'The body is not in its Content-Encoding.' };
-  }
   return undefined;
 }

@@ -16,9 +16,14 @@ export function routing(routes: readonly Route[], settings: ApiSettings): ApiMid
   const router = new Router<ApiState>({ sensitive: true });
   for (const route of routes) {
     const register = route.method === 'GET' ? router.get : router.post;
-    register.call(router, route.path.replace(/\{(\w+)\}/g, ':$1'), runner(route, settings));
+    register.call(router, routerPath(route.path), runner(route, settings));
   }
   return [router.routes() as ApiMiddleware, noRoute];
+}
+
+/** The router takes a path without its trailing slash for both. */
+function routerPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1').replace(/\/$/, '');
 }
 
 /** Checks in the order that the contract has: 401 and 403, then 413, 415 and 400; then the handler. */

@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import { closeAll, type Running, startWorld } from './running-api.js';
+import { token } from './world.js';
+
+const HEARTBEAT = '/api/users/heartbeat/';
+
+describe('a heartbeat', () => {
+  let api: Running;
+  let ahmad: string;
+
+  beforeEach(async () => {
+    api = await startWorld();
+    ahmad = token({ user: api.world.add(1) });
+  });
+  afterEach(closeAll);
+
+  it('is recorded once, and answered with its own effect', async () => {
+    const before = Date.now();
+    const { status, body } = await api.client.post(HEARTBEAT, { token: ahmad });
+    expect(status).to.equal(200);
+    expect(body).to.include({
+      message: 'Heartbeat recorded',
+      online_status: 'online',
+      next_heartbeat_in: 30,
+    });
+    expect(Date.parse(body.last_seen)).to.be.within(before, Date.now());
+    expect(api.world.recorded).to.have.length(1);
+    expect(api.world.recorded[0]).to.include({
+      type: 'heartbeat',
+      user: 1,
+      status: 'online',
+      sessionId: 'a-session',
+    });
+  });
+
+  it('needs no body, whatever its Content-Type says', async () => {
+    for (const type of ['application/json', 'text/plain', 'application/octet-stream']) {
+      const headers = { 'content-type': type, 'content-length': '0' };
+      const { status } = await api.client.post(HEARTBEAT, { token: ahmad, headers });
+      expect(status, type).to.equal(200);
+    }
+  });
+
+  it('may say that its user is away', async () => {
+    const call = { token: ahmad, body: { status: 'away' } };
+    expect((await api.client.post(HEARTBEAT, call)).body.online_status).to.equal('away');
+    expect(api.world.shown(1).status).to.equal('away');
+    expect(api.world.recorded.map(({ type }) => type)).to.deep.equal(['heartbeat']);
+  });
+
+  it('may not say offline; whoever tries is there all the same', async () => {
+    const call = { token: ahmad, body: { status: 'offline' } };
+    const { status, body } = await api.client.post(HEARTBEAT, call);
+    expect(status).to.equal(400);
+    expect(body.errors).to.deep.equal([
+      { field: 'status', message: 'must be one of online, away' },
+    ]);
+    expect(api.world.recorded.map(({ type }) => type)).to.deep.equal(['activity']);
+  });
+
+  it('is refused with 503 and Retry-After, quickly, while it cannot be promised', async () => {
+    api.world.accepting = false;
+    const since = performance.now();
+    const { status, headers } = await api.client.post(HEARTBEAT, { token: ahmad });
+    expect(status).to.equal(503);
+    expect(headers['retry-after']).to.equal('1');
+    expect(performance.now() - since).to.be.below(50);
+  });
+
+  it('moves nothing when it calls itself passive, and tells how its user is', async () => {
+    const passive = { 'presence-mode': 'passive' };
+    const { body } = await api.client.post(HEARTBEAT, { token: ahmad, headers: passive });
+    expect(body).to.include({ online_status: 'offline', last_seen: null });
+    expect(api.world.recorded).to.deep.equal([]);
+  });
+
+  it('is kept while broker and database are away, for a user seen before and for one by number', async () => {
+    await api.client.post(HEARTBEAT, { token: ahmad });
+    api.world.databaseAway = true;
+    api.world.brokerAway = true;
+    expect((await api.client.post(HEARTBEAT, { token: ahmad })).status).to.equal(200);
+    const number = token({ subject: '77', username: 'new' });
+    expect((await api.client.post(HEARTBEAT, { token: number })).status).to.equal(200);
+    expect(api.world.recorded.at(-1)?.user).to.equal(77);
+  });
+
+  it('goes by issuer and subject while nobody can look the number up', async () => {
+    api.world.databaseAway = true;
+    const foreign = token({ issuer: 'https://idp', subject: 'auth0|1', username: 'zoe' });
+    expect((await api.client.post(HEARTBEAT, { token: foreign })).status).to.equal(200);
+    expect(api.world.recorded.at(-1)).to.deep.include({
+      user: { issuer: 'https://idp', subject: 'auth0|1' },
+      username: 'zoe',
+    });
+  });
+
+  it('does not wait for a database that does not answer', async () => {
+    api.world.databaseSilent = true;
+    const since = Date.now();
+    expect((await api.client.post(HEARTBEAT, { token: ahmad })).status).to.equal(200);
+    expect(Date.now() - since).to.be.below(500);
+    const again = performance.now();
+    expect((await api.client.post(HEARTBEAT, { token: ahmad })).status).to.equal(200);
+    expect(performance.now() - again).to.be.below(50);
+  });
+
+  it('is not for services', async () => {
+    const service = token({ subject: 'reporting', role: 'service' });
+    expect((await api.client.post(HEARTBEAT, { token: service })).status).to.equal(403);
+    expect(api.world.recorded).to.deep.equal([]);
+  });
+});
+
+describe('me', () => {
+  let api: Running;
+  let ahmad: string;
+
+  beforeEach(async () => {
+    api = await startWorld();
+    ahmad = token({ user: api.world.add(1, { username: 'ahmad', email: null }) });
+  });
+  afterEach(closeAll);
+
+  it('shows the user as this very request leaves them', async () => {
+    api.world.brokerAway = true;
+    const { status, body, headers } = await api.client.get('/api/users/me/', { token: ahmad });
+    expect(status).to.equal(200);
+    expect(body).to.include({ id: 1, username: 'ahmad', email: null, role: 'user' });
+    expect(body).to.include({ online_status: 'online', is_online: true });
+    expect(headers['presence-as-of']).to.match(/^\d{4}-.*\.\d{3}Z$/);
+  });
+
+  it('shows a user never seen to a passive request, without touching them', async () => {
+    const headers = { 'presence-mode': 'passive' };
+    const { body } = await api.client.get('/api/users/me/', { token: ahmad, headers });
+    expect(body).to.include({ online_status: 'offline', last_seen: null, is_online: false });
+  });
+
+  it('is 404 for a user who has been removed since', async () => {
+    await api.client.get('/api/users/me/', { token: ahmad });
+    api.world.rows.delete(1);
+    expect((await api.client.get('/api/users/me/', { token: ahmad })).status).to.equal(404);
+  });
+
+  it('is 503 while the database is away', async () => {
+    api.world.databaseAway = true;
+    expect((await api.client.get('/api/users/me/', { token: ahmad })).status).to.equal(503);
+  });
+
+  it('is 403 for a service', async () => {
+    const service = token({ subject: 'reporting', role: 'service' });
+    expect((await api.client.get('/api/users/me/', { token: service })).status).to.equal(403);
+  });
+});

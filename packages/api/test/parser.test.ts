@@ -1,0 +1,78 @@
+import { connect } from 'node:net';
+import { expect } from 'chai';
+import { closeAll, type Running, startWorld } from './running-api.js';
+
+describe('what is no proper HTTP', () => {
+  let api: Running;
+
+  beforeEach(async () => {
+    api = await startWorld({ requestTimeout: 300 });
+  });
+  afterEach(closeAll);
+
+  /** Writes bytes and reads until the server ends the connection. */
+  function raw(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(api.port, '127.0.0.1', () => socket.write(text));
+      let told = '';
+      socket.setEncoding('utf8');
+      socket.on('data', (chunk: string) => {
+        told += chunk;
+      });
+      socket.on('close', () => resolve(told));
+      socket.on('error', reject);
+    });
+  }
+
+  function expectProblem(told: string, status: number): void {
+    const [head = '', body = ''] = told.split('\r\n\r\n');
+    expect(head).to.match(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(head.toLowerCase()).to.include('content-type: application/problem+json');
+    expect(head.toLowerCase()).to.include('cache-control: no-store');
+    expect(JSON.parse(body)).to.include({ status, type: 'about:blank' });
+  }
+
+  it('is answered with 400 and a problem document', async () => {
+    expectProblem(await raw('nonsense\r\n\r\n'), 400);
+    expectProblem(await raw('GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n'), 400);
+    expectProblem(
+      await raw(
+        'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n',
+      ),
+      400,
+    );
+    expectProblem(await raw('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'), 400);
+  });
+
+  it('is 400 without a Host, and for a target that is no URL', async () => {
+    expectProblem(await raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n'), 400);
+    const target = 'GET http://[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    expectProblem(await raw(target), 400);
+  });
+
+  it('is 431 where the header fields are larger than 16 KiB', async () => {
+    const large = `X-Large: ${'x'.repeat(20_000)}\r\n`;
+    expectProblem(await raw(`GET / HTTP/1.1\r\nHost: x\r\n${large}\r\n`), 431);
+  });
+
+  it('is 408 where it does not arrive in time, in its head or in its body', async () => {
+    const slowBody =
+      'POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"us';
+    const [head, body] = await Promise.all([raw('GET /health/live HTTP/1.1\r\nHo'), raw(slowBody)]);
+    expectProblem(head, 408);
+    expectProblem(body, 408);
+  });
+
+  it('does not keep others waiting: 200 half-open requests are dropped in time', async () => {
+    const slow = Array.from({ length: 200 }, () => raw('GET /health/live HTTP/1.1\r\nHost: x\r\n'));
+    const since = performance.now();
+    expect((await api.client.get('/health/live')).status).to.equal(200);
+    expect(performance.now() - since).to.be.below(250);
+    for (const told of await Promise.all(slow)) expectProblem(told, 408);
+  });
+
+  it('may expect what nobody knows', async () => {
+    const told = await api.client.get('/health/live', { headers: { expect: 'the-unexpected' } });
+    expect(told.status).to.equal(200);
+  });
+});
