@@ -1,5 +1,7 @@
-import type { EventPublisher, EventSource } from '@presence/domain';
+import type { EventPublisher, EventSource, Ticker } from '@presence/domain';
 import { type PublisherOptions, QueuePublisher } from '../publishing/queue-publisher.js';
+import { encodeBatches } from '../wire/encode.js';
+import { BATCH_KEY } from '../wire/names.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryOutlet } from './memory-outlet.js';
 import { type DeadLetter, MemoryQueue, type QueuedMessage } from './memory-queue.js';
@@ -25,6 +27,13 @@ export class MemoryBroker {
   /** Also lets others of this process listen. */
   changes(): MemoryChanges {
     return this.#changes;
+  }
+
+  ticker(): Ticker {
+    const body = encodeBatches([])[0]!.body;
+    return {
+      tick: async (progress) => this.#queue.put({ routingKey: BATCH_KEY, body, progress }),
+    };
   }
 
   /** Puts a message in the queue as another service would. */

@@ -4,21 +4,18 @@ import {
   type LeaseStore,
   type Millis,
   type PresenceEvent,
-  type Progress,
   type ReportedEvent,
   type Submission,
   Unavailable,
 } from '@presence/domain';
 import { MAX_BATCH_EVENTS } from '../wire/names.js';
 import { type Batch, BatchLog } from './batch-log.js';
-import { Lease } from './lease.js';
+import { Lease, RENEW_EVERY } from './lease.js';
 import type { Outlet } from './outlet.js';
 import type { PublisherMetrics } from './publisher-metrics.js';
 
 export interface PublisherOptions {
-  /** `worker`: it publishes nothing but ticks, which show how far the queue is worked off. */
-  readonly kind?: Progress['kind'];
-  /** Where the lease is kept beside the broker; a worker needs it. */
+  /** Where the lease is kept beside the broker; an app that has no database does without. */
   readonly leases?: LeaseStore | undefined;
   /** How old an unconfirmed event may get before `accepting` turns false. Default 60 s. */
   readonly horizon?: Duration;
@@ -38,13 +35,11 @@ const HORIZON: Duration = 60_000;
 /** Folds events into micro-batches and sees every one of them confirmed, over any queue. */
 export class QueuePublisher implements EventPublisher {
   readonly #outlet: Outlet;
-  readonly #options: PublisherOptions;
   readonly #horizon: Duration;
   readonly #clock: () => Millis;
   readonly #metrics: PublisherMetrics;
   readonly #lease: Lease;
   readonly #log: BatchLog;
-  readonly #stopped = new AbortController();
   readonly #timers: NodeJS.Timeout[];
   /** False while a life is being begun: nothing can be cut without a name. */
   #named = false;
@@ -56,19 +51,18 @@ export class QueuePublisher implements EventPublisher {
   #drained: (() => void) | undefined;
 
   constructor(outlet: Outlet, options: PublisherOptions = {}) {
-    const { kind = 'app', leases, horizon = HORIZON, clock = Date.now, metrics = {} } = options;
+    const { leases, horizon = HORIZON, clock = Date.now, metrics = {} } = options;
     this.#outlet = outlet;
-    this.#options = options;
     this.#horizon = horizon;
     this.#clock = clock;
     this.#metrics = metrics;
-    this.#lease = new Lease({ kind, store: leases, onError: (e) => metrics.leaseFailed?.(e) });
-    this.#log = new BatchLog({ publisher: '', kind, since: this.#wallMicros() });
+    this.#lease = new Lease({ store: leases, onError: (e) => metrics.leaseFailed?.(e) });
+    this.#log = new BatchLog({ publisher: '', kind: 'app', since: this.#wallMicros() });
     outlet.onReady(() => this.#resume());
     void this.#begin(this.#wallMicros());
     this.#timers = [
       setInterval(() => this.#tick(), TICK_EVERY),
-      setInterval(() => void this.#renew(), this.#lease.renewEvery),
+      setInterval(() => void this.#renew(), RENEW_EVERY),
     ];
   }
 
@@ -102,6 +96,10 @@ export class QueuePublisher implements EventPublisher {
     }
   }
 
+  /**
+   * The last message says by itself, once it is settled, that as-of need not wait any more; until
+   * then what the queue holds is waited for.
+   */
   async close(timeout: Duration): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -113,34 +111,21 @@ export class QueuePublisher implements EventPublisher {
     await drained;
     clearTimeout(deadline);
     this.#stop();
-    await this.#release();
-  }
-
-  /**
-   * An app's last message says by itself, once it is settled, that as-of need not wait any more.
-   * A worker's ticks hold nothing, so nobody need wait for them.
-   */
-  async #release(): Promise<void> {
-    if (this.#options.kind === 'worker') await this.#lease.release();
   }
 
   #stop(): void {
-    this.#stopped.abort();
     clearTimeout(this.#flushTimer);
     for (const timer of this.#timers) clearInterval(timer);
   }
 
+  /** Everything that is not confirmed goes out again, under a new name. */
   async #begin(since: number): Promise<void> {
     this.#named = false;
-    try {
-      this.#log.restart(await this.#lease.begin(since, this.#stopped.signal));
-      this.#named = true;
-      this.#due = true;
-      this.#saidLast = false;
-      this.#flush();
-    } catch (error) {
-      if (!this.#stopped.signal.aborted) throw error;
-    }
+    this.#log.restart(await this.#lease.begin(since));
+    this.#named = true;
+    this.#due = true;
+    this.#saidLast = false;
+    this.#flush();
   }
 
   async #renew(): Promise<void> {

@@ -54,9 +54,10 @@ export class BrokerConnection {
     return this.#ready;
   }
 
-  /** Before `start`. Participants are set up in the order in which they joined. */
+  /** Participants are set up in the order in which they joined; on a live connection at once. */
   join(participant: Participant): void {
     this.#participants.push(participant);
+    if (this.#ready) participant.up(this.#model!).catch((error: Error) => this.renew(error));
   }
 
   /** Connects, and again whenever the connection is lost, until `close`. */

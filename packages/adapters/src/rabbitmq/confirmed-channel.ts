@@ -1,3 +1,4 @@
+import { type Duration, Unavailable } from '@presence/domain';
 import type { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
 import type { BrokerConnection, Participant } from './broker-connection.js';
 
@@ -15,6 +16,7 @@ export interface Outgoing {
   readonly unheard?: boolean;
 }
 
+const CONFIRM_TIMEOUT: Duration = 10_000;
 const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
 
 /**
@@ -94,6 +96,19 @@ export class ConfirmedChannel implements Participant {
         } else resolve();
       });
     });
+  }
+
+  /** For those who cannot wait until the broker is back. @throws Unavailable */
+  async publishNow(outgoing: Outgoing): Promise<void> {
+    if (!this.connected) throw new Unavailable('broker');
+    const published = this.publish(outgoing).catch((cause: unknown) => {
+      throw new Unavailable('broker', undefined, { cause });
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Unavailable('broker')), CONFIRM_TIMEOUT);
+    });
+    await Promise.race([published, tooLate]).finally(() => clearTimeout(timer));
   }
 
   /** Hands a message over without asking what becomes of it. */

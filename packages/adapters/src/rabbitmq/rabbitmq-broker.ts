@@ -1,4 +1,4 @@
-import type { ChangePublisher, EventPublisher, EventSource } from '@presence/domain';
+import type { ChangePublisher, EventPublisher, EventSource, Ticker } from '@presence/domain';
 import { type PublisherOptions, QueuePublisher } from '../publishing/queue-publisher.js';
 import { BrokerConnection } from './broker-connection.js';
 import { ConfirmedChannel } from './confirmed-channel.js';
@@ -7,6 +7,7 @@ import { DeadLetters } from './dead-letters.js';
 import { RabbitmqChangePublisher } from './rabbitmq-change-publisher.js';
 import { RabbitmqOutlet } from './rabbitmq-outlet.js';
 import { RabbitmqSource, type SourceOptions } from './rabbitmq-source.js';
+import { RabbitmqTicker } from './rabbitmq-ticker.js';
 import { ensureTopology, type Topology } from './topology.js';
 
 export interface RabbitmqOptions {
@@ -23,15 +24,13 @@ export interface RabbitmqOptions {
   readonly metrics?: ConnectionMetrics;
 }
 
-/**
- * RabbitMQ, as one process uses it: one connection to publish, one to consume where it does.
- * Nothing connects before `start`; ask for what the process needs before that.
- */
+/** RabbitMQ, as one process uses it: one connection to publish, one to consume where it does. */
 export class RabbitmqBroker {
   readonly #options: RabbitmqOptions;
   #publishing: BrokerConnection | undefined;
   #consuming: BrokerConnection | undefined;
   #channel: ConfirmedChannel | undefined;
+  #started = false;
 
   constructor(options: RabbitmqOptions) {
     this.#options = options;
@@ -51,8 +50,13 @@ export class RabbitmqBroker {
     return new RabbitmqChangePublisher(this.#confirmedChannel());
   }
 
+  ticker(): Ticker {
+    return new RabbitmqTicker(this.#confirmedChannel());
+  }
+
   /** Connects in the background, and again whenever a connection is lost. */
   start(): void {
+    this.#started = true;
     this.#publishing?.start();
     this.#consuming?.start();
   }
@@ -83,6 +87,7 @@ export class RabbitmqBroker {
     const { topology = 'declare', name = 'presence', ...options } = this.#options;
     const connection = new BrokerConnection({ ...options, name: `${name} (${use})` });
     connection.join({ up: (model) => ensureTopology(model, topology), down: () => {} });
+    if (this.#started) connection.start();
     return connection;
   }
 }

@@ -1,4 +1,4 @@
-import { type ChangePublisher, type StatusChange, Unavailable } from '@presence/domain';
+import type { ChangePublisher, StatusChange } from '@presence/domain';
 import { encodeChange } from '../wire/encode.js';
 import { CHANGES_EXCHANGE } from '../wire/names.js';
 import type { ConfirmedChannel } from './confirmed-channel.js';
@@ -13,17 +13,13 @@ export class RabbitmqChangePublisher implements ChangePublisher {
   }
 
   async publish(changes: readonly StatusChange[]): Promise<void> {
-    try {
-      await Promise.all(changes.map((change) => this.#publishOne(change)));
-    } catch (cause) {
-      throw new Unavailable('broker', undefined, { cause });
-    }
+    await Promise.all(changes.map((change) => this.#publishOne(change)));
   }
 
   #publishOne(change: StatusChange): Promise<void> {
     const { routingKey, messageId, body } = encodeChange(change);
     const options = properties({ messageId });
     const exchange = CHANGES_EXCHANGE;
-    return this.#channel.publish({ exchange, routingKey, body, options, unheard: true });
+    return this.#channel.publishNow({ exchange, routingKey, body, options, unheard: true });
   }
 }
