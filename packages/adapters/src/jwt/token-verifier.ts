@@ -15,8 +15,8 @@ import { VerifiedTokens } from './verified-tokens.js';
 /** About 120,000 tokens. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
-/** The last moment that ECMAScript and PostgreSQL both know. */
-const LAST_MOMENT: Millis = 8_640_000_000_000_000;
+/** The end of the year 9999, the last that RFC 3339 can write. */
+const LAST_MOMENT: Millis = 253_402_300_799_999;
 
 export interface VerifierOptions {
   readonly cacheBytes?: number;

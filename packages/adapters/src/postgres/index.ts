@@ -1,6 +1,9 @@
+export type { Pool } from 'pg';
 export { PostgresAsOfStore } from './as-of-store.js';
 export { PostgresChangeOutbox } from './change-outbox.js';
+export { PostgresIdentityStore } from './identity-store.js';
 export { PostgresLeaseStore } from './lease-store.js';
+export { LOGIN_LIMITS, type LoginLimits, PostgresLoginLimiter } from './login-limiter.js';
 export { migrate } from './migrations.js';
 export {
   createPool,
@@ -11,3 +14,5 @@ export {
 } from './pool.js';
 export { PostgresPresenceReader } from './presence-reader.js';
 export { PostgresPresenceStore } from './presence-store.js';
+export { PostgresSessionStore, type SessionPolicy } from './session-store.js';
+export { PostgresUserStore } from './user-store.js';

@@ -1,0 +1,58 @@
+import type { Duration, PresencePolicy, SessionEnd } from '@presence/domain';
+import type pg from 'pg';
+import { timestamp } from './event-row.js';
+import { query } from './pool.js';
+
+/**
+ * How far back an answer reaches over the one before. `ended_at` is taken just before its COMMIT,
+ * so this is how long a COMMIT may take before an ended session could be overlooked.
+ */
+const OVERLAP: Duration = 10_000;
+
+/**
+ * Records that a session's access tokens are to be refused, until all of them have expired:
+ * `tokensUntil`, or `tokenLife` from now where that is later. To be called last in a transaction.
+ */
+export async function refuseTokens(
+  client: pg.ClientBase,
+  { userId, sessionId, tokensUntil }: SessionEnd,
+  tokenLife: Duration,
+  { rememberSessions }: PresencePolicy,
+): Promise<void> {
+  await client.query({
+    name: 'ended-session-refuse',
+    text: `
+      INSERT INTO ended_sessions AS known (user_id, session_id, ended_at, tokens_until, expires_at)
+      SELECT $1, $2, clock_timestamp(), tokens.until,
+        greatest(tokens.until, clock_timestamp() + $5 * interval '1 ms')
+      FROM (
+        SELECT greatest($3::timestamptz, clock_timestamp() + $4 * interval '1 ms') AS until
+      ) tokens
+      ON CONFLICT (user_id, session_id) DO UPDATE SET
+        ended_at = excluded.ended_at,
+        tokens_until = greatest(known.tokens_until, excluded.tokens_until),
+        expires_at = greatest(known.expires_at, excluded.expires_at)`,
+    values: [userId, sessionId, timestamp(tokensUntil), tokenLife, rememberSessions],
+  });
+}
+
+/** A cursor is a moment of the database's clock, in microseconds since 1970. */
+export async function endedSince(
+  pool: pg.Pool,
+  cursor: string | null,
+): Promise<{ ended: SessionEnd[]; cursor: string }> {
+  const rows = await query<{ next: number } & (SessionEnd | { userId: null })>(pool, {
+    name: 'ended-sessions-since',
+    text: `
+      SELECT reached.us AS next, e.user_id AS "userId", e.session_id AS "sessionId",
+        e.ended_at AS at, e.tokens_until AS "tokensUntil"
+      FROM (
+        SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS us
+      ) reached
+      LEFT JOIN ended_sessions e ON e.tokens_until > statement_timestamp()
+        AND e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'`,
+    values: [cursor ?? 0, OVERLAP],
+  });
+  const ended = rows.flatMap(({ next: _, ...end }) => (end.userId === null ? [] : [end]));
+  return { ended, cursor: String(rows[0]?.next) };
+}

@@ -1,0 +1,165 @@
+import {
+  type Credentials,
+  type Duration,
+  type Identity,
+  type NewUser,
+  type Profile,
+  type User,
+  type UserId,
+  UsernameTaken,
+  type UserStore,
+} from '@presence/domain';
+import type pg from 'pg';
+import { isUniqueViolation } from './errors.js';
+import { query } from './pool.js';
+import { createUser, USER } from './user-row.js';
+
+/** The longest that an access token of ours can live: see ACCESS_TOKEN_TTL. */
+const TOKEN_LIFE: Duration = 86_400_000;
+
+const USERNAME_INDEX = 'users_login';
+
+/** How often a generated id may turn out to be taken meanwhile. */
+const ATTEMPTS = 5;
+
+interface UserRow extends User {
+  /** Whether the user logs in here, so that no other issuer has a say in the profile. */
+  readonly own: boolean;
+}
+
+export class PostgresUserStore implements UserStore {
+  readonly #pool: pg.Pool;
+  readonly #ownIssuer: string;
+
+  /** @param ownIssuer the first configured issuer: its decimal subjects are our ids. */
+  constructor(pool: pg.Pool, ownIssuer: string) {
+    this.#pool = pool;
+    this.#ownIssuer = ownIssuer;
+  }
+
+  async add({ username, email, role, passwordHash }: NewUser): Promise<User> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const id = await this.#insert([this.#ownIssuer, username, email, role, passwordHash]);
+        return { id, username, email, role };
+      } catch (error) {
+        if (!isUniqueViolation(error)) throw error;
+        if (isTakenName(error)) throw new UsernameTaken(username);
+        if (attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async credentials(username: string): Promise<Credentials | null> {
+    if (username.includes('\0')) return null; // PostgreSQL's text cannot hold it.
+    const rows = await query<User & { passwordHash: string }>(this.#pool, {
+      name: 'user-credentials',
+      text: `SELECT ${USER}, password_hash AS "passwordHash" FROM users
+        WHERE username = $1 AND password_hash IS NOT NULL`,
+      values: [username],
+    });
+    const [row] = rows;
+    if (row === undefined) return null;
+    const { passwordHash, ...user } = row;
+    return { user, passwordHash };
+  }
+
+  async find(identity: Identity, profile: Profile | null): Promise<User | null> {
+    const known = await this.#known(identity);
+    if (known !== undefined) return this.#upToDate(known, profile);
+    if (profile === null) return null;
+    const id = await createUser(this.#pool, this.#ownIssuer, identity, profile);
+    return this.byId(id);
+  }
+
+  async byId(userId: UserId): Promise<User | null> {
+    const rows = await query<User>(this.#pool, {
+      name: 'user-by-id',
+      text: `SELECT ${USER} FROM users WHERE id = $1`,
+      values: [userId],
+    });
+    return rows[0] ?? null;
+  }
+
+  /** Takes with it the user's presence and sessions, whose tokens are refused from now on. */
+  async remove(username: string): Promise<boolean> {
+    const rows = await query(this.#pool, {
+      text: `
+        WITH removed AS (
+          DELETE FROM users WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
+        ), refused AS (
+          INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
+          SELECT s.user_id, s.session_id, life.ends, life.ends
+          FROM login_sessions s JOIN removed ON removed.id = s.user_id,
+            (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
+          WHERE s.ended_at IS NULL
+          ON CONFLICT (user_id, session_id) DO UPDATE SET
+            ended_at = excluded.ended_at, tokens_until = excluded.tokens_until,
+            expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)
+        )
+        SELECT id FROM removed`,
+      values: [username, TOKEN_LIFE],
+    });
+    return rows.length > 0;
+  }
+
+  async setPassword(username: string, passwordHash: string): Promise<boolean> {
+    const rows = await query(this.#pool, {
+      text: `UPDATE users SET password_hash = $2
+        WHERE username = $1 AND password_hash IS NOT NULL RETURNING id`,
+      values: [username, passwordHash],
+    });
+    return rows.length > 0;
+  }
+
+  list(after: UserId, limit: number): Promise<User[]> {
+    return query<User>(this.#pool, {
+      text: `SELECT ${USER} FROM users WHERE id > $1 ORDER BY id LIMIT $2`,
+      values: [after, limit],
+    });
+  }
+
+  async #insert(values: readonly [string, string, string | null, string, string]): Promise<UserId> {
+    const rows = await query<{ id: UserId }>(this.#pool, {
+      name: 'user-add',
+      text: `
+        WITH chosen AS MATERIALIZED (SELECT next_user_id() AS id), added AS (
+          INSERT INTO users (id, issuer, subject, username, email, role, password_hash)
+          SELECT id, $1, id::text, $2, $3, $4, $5 FROM chosen RETURNING id
+        )
+        INSERT INTO user_presence (user_id) SELECT id FROM added RETURNING user_id AS id`,
+      values: [...values],
+    });
+    return rows[0]!.id;
+  }
+
+  async #known({ issuer, subject }: Identity): Promise<UserRow | undefined> {
+    const rows = await query<UserRow>(this.#pool, {
+      name: 'user-by-identity',
+      text: `SELECT ${USER}, password_hash IS NOT NULL AS own FROM users
+        WHERE issuer = $1 AND subject = $2`,
+      values: [issuer, subject],
+    });
+    return rows[0];
+  }
+
+  /** A token without an e-mail address says nothing about it: not every token holds one. */
+  async #upToDate({ own, ...user }: UserRow, profile: Profile | null): Promise<User> {
+    if (own || profile === null) return user;
+    const { username, role } = profile;
+    const email = profile.email ?? user.email;
+    const same = username === user.username && email === user.email && role === user.role;
+    if (same) return user;
+    await query(this.#pool, {
+      name: 'user-profile',
+      text: `UPDATE users SET username = $2, email = $3, role = $4
+        WHERE id = $1 AND password_hash IS NULL`,
+      values: [user.id, username, email, role],
+    });
+    return { id: user.id, username, email, role };
+  }
+}
+
+function isTakenName(error: unknown): boolean {
+  return (error as pg.DatabaseError).constraint === USERNAME_INDEX;
+}

@@ -1,0 +1,101 @@
+import { createPool, PostgresLoginLimiter } from '@presence/adapters/postgres';
+import { Unavailable } from '@presence/domain';
+import { expect } from 'chai';
+import { onEachDatabase } from './each-database.js';
+
+const LIMITS = { perAccount: 3, perAddress: 5, window: 900_000 };
+const HOME = '192.0.2.1';
+const ELSEWHERE = '198.51.100.1';
+
+onEachDatabase('PostgresLoginLimiter', (database) => {
+  let limiter: PostgresLoginLimiter;
+
+  beforeEach(async () => {
+    limiter = new PostgresLoginLimiter(database.pool(), LIMITS);
+    await database.pool().query('TRUNCATE login_failures');
+  });
+
+  async function fail(times: number, username = 'ahmad', address = HOME): Promise<void> {
+    for (let n = 0; n < times; n++) await limiter.failed(username, address);
+  }
+
+  it('blocks an account at an address once it has failed too often there', async () => {
+    await fail(2);
+    expect(await limiter.blockedFor('ahmad', HOME)).to.equal(0);
+    await fail(1);
+    expect(await limiter.blockedFor('ahmad', HOME)).to.be.within(890_000, 900_000);
+  });
+
+  it('never locks an account for anybody who comes from elsewhere', async () => {
+    await fail(100);
+    expect(await limiter.blockedFor('ahmad', ELSEWHERE)).to.equal(0);
+  });
+
+  it('blocks an address that fails on many accounts', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) await fail(1, name);
+    expect(await limiter.blockedFor('zahra', HOME)).to.equal(0);
+    await fail(1, 'e');
+    expect(await limiter.blockedFor('zahra', HOME)).to.be.greaterThan(0);
+    expect(await limiter.blockedFor('zahra', ELSEWHERE)).to.equal(0);
+  });
+
+  it('counts failures alone, and forgets those of an account that gets it right', async () => {
+    await fail(2);
+    await limiter.succeeded('ahmad', HOME);
+    await fail(2);
+    expect(await limiter.blockedFor('ahmad', HOME)).to.equal(0);
+    await limiter.succeeded('ahmad', HOME);
+    await fail(1);
+    expect(await limiter.blockedFor('ahmad', HOME), 'the address').to.be.greaterThan(0);
+  });
+
+  it('does not start the time anew with every failure, and ends with it', async () => {
+    const brief = new PostgresLoginLimiter(database.pool(), { ...LIMITS, window: 300 });
+    const start = Date.now();
+    for (let n = 0; n < 5; n++) await brief.failed('ahmad', HOME);
+    while ((await brief.blockedFor('ahmad', HOME)) > 0) {
+      expect(Date.now() - start).to.be.lessThan(5_000);
+      await brief.failed('ahmad', HOME);
+    }
+    expect(Date.now() - start).to.be.at.least(300);
+  });
+
+  it('counts for all instances together', async () => {
+    await fail(3);
+    const other = new PostgresLoginLimiter(database.pool(), LIMITS);
+    expect(await other.blockedFor('ahmad', HOME)).to.be.greaterThan(0);
+  });
+
+  it('takes an IPv6 household for one address, and a mapped IPv4 address for itself', async () => {
+    await fail(3, 'ahmad', '2001:db8:0:1:aaaa::1');
+    expect(await limiter.blockedFor('ahmad', '2001:0db8::1:bbbb:0:0:2')).to.be.greaterThan(0);
+    expect(await limiter.blockedFor('ahmad', '2001:db8:0:2:aaaa::1')).to.equal(0);
+    await fail(3, 'ahmad', '::ffff:192.0.2.7');
+    expect(await limiter.blockedFor('ahmad', '192.0.2.7')).to.be.greaterThan(0);
+    expect(await limiter.blockedFor('ahmad', '::1')).to.equal(0);
+  });
+
+  it('copes with any username, and writes none down', async () => {
+    const username = `\0${'x'.repeat(5_000)}`;
+    await fail(3, username);
+    expect(await limiter.blockedFor(username, HOME)).to.be.greaterThan(0);
+    const { rows } = await database.pool().query('SELECT key FROM login_failures');
+    for (const { key } of rows) expect(key).not.to.contain('x'.repeat(10));
+  });
+});
+
+describe('PostgresLoginLimiter without a database', () => {
+  it('is unavailable', async () => {
+    const pool = createPool({ url: 'postgres://127.0.0.1:1/x', size: 2, applicationName: 'test' });
+    const limiter = new PostgresLoginLimiter(pool, LIMITS);
+    for (const ask of [
+      () => limiter.blockedFor('ahmad', HOME),
+      () => limiter.failed('ahmad', HOME),
+      () => limiter.succeeded('ahmad', HOME),
+    ]) {
+      const error = await ask().catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(Unavailable).with.property('what', 'database');
+    }
+    await pool.end();
+  });
+});

@@ -1,0 +1,194 @@
+import { createPool, PostgresUserStore } from '@presence/adapters/postgres';
+import { type Identity, type Profile, Unavailable, UsernameTaken } from '@presence/domain';
+import { expect } from 'chai';
+import type pg from 'pg';
+import { onEachDatabase } from './each-database.js';
+
+const OWN = 'presence';
+const IDP = 'https://idp.example.com/';
+const PROFILE: Profile = { username: 'zahra', email: 'zahra@example.com', role: 'user' };
+
+onEachDatabase('PostgresUserStore', (database) => {
+  let pool: pg.Pool;
+  let users: PostgresUserStore;
+
+  beforeEach(async () => {
+    pool = database.pool();
+    users = new PostgresUserStore(pool, OWN);
+    await pool.query('TRUNCATE users, ended_sessions CASCADE');
+    await pool.query('ALTER SEQUENCE user_ids RESTART');
+  });
+
+  function add(username: string) {
+    return users.add({ username, email: null, role: 'user', passwordHash: `hash of ${username}` });
+  }
+
+  async function count(table: 'users' | 'user_presence'): Promise<number> {
+    const { rows } = await pool.query(`SELECT count(*) FROM ${table}`);
+    return rows[0].count;
+  }
+
+  describe('of users with a password', () => {
+    it('numbers them from 1, and they have never been seen', async () => {
+      expect(await add('ahmad')).to.deep.equal({
+        id: 1,
+        username: 'ahmad',
+        email: null,
+        role: 'user',
+      });
+      expect((await add('zahra')).id).to.equal(2);
+      expect(await count('user_presence')).to.equal(2);
+    });
+
+    it('knows them by name, exactly', async () => {
+      const user = await add('ahmad');
+      const found = await users.credentials('ahmad');
+      expect(found).to.deep.equal({ user, passwordHash: 'hash of ahmad' });
+      for (const other of ['Ahmad', 'ahmad ', '', "' OR 1=1", 'a\0']) {
+        expect(await users.credentials(other)).to.equal(null);
+      }
+    });
+
+    it('refuses a name that is taken', async () => {
+      await add('ahmad');
+      const [error] = await Promise.all([add('ahmad').catch((reason: unknown) => reason)]);
+      expect(error).to.be.instanceOf(UsernameTaken).with.property('username', 'ahmad');
+      expect(await count('users')).to.equal(1);
+    });
+
+    it('skips ids that tokens have brought', async () => {
+      await users.find({ issuer: OWN, subject: '1' }, PROFILE);
+      await users.find({ issuer: OWN, subject: '2' }, PROFILE);
+      expect((await add('ahmad')).id).to.equal(3);
+    });
+
+    it('finds them by their tokens, whose word does not change them', async () => {
+      const user = await add('ahmad');
+      const identity = { issuer: OWN, subject: String(user.id) };
+      expect(await users.find(identity, { ...PROFILE, role: 'admin' })).to.deep.equal(user);
+      expect(await users.byId(user.id)).to.deep.equal(user);
+    });
+
+    it('changes their passwords', async () => {
+      await add('ahmad');
+      expect(await users.setPassword('ahmad', 'another')).to.equal(true);
+      expect((await users.credentials('ahmad'))?.passwordHash).to.equal('another');
+      expect(await users.setPassword('nobody', 'another')).to.equal(false);
+    });
+
+    it('removes them with their presence, and refuses the tokens of their sessions', async () => {
+      const { id } = await add('ahmad');
+      await pool.query(
+        `INSERT INTO login_sessions (user_id, session_id, opened_at, expires_at)
+         VALUES ($1, 'a session', now(), now() + interval '30 days')`,
+        [id],
+      );
+      expect(await users.remove('ahmad')).to.equal(true);
+      expect(await users.remove('ahmad')).to.equal(false);
+      expect(await users.byId(id)).to.equal(null);
+      expect(await count('user_presence')).to.equal(0);
+      const { rows } = await pool.query('SELECT user_id, session_id FROM ended_sessions');
+      expect(rows).to.deep.equal([{ user_id: id, session_id: 'a session' }]);
+    });
+
+    it('lists all users by id, a page at a time', async () => {
+      for (const name of ['a', 'b', 'c']) await add(name);
+      const names = async (after: number) =>
+        (await users.list(after, 2)).map(({ username }) => username);
+      expect(await names(0)).to.deep.equal(['a', 'b']);
+      expect(await names(2)).to.deep.equal(['c']);
+    });
+  });
+
+  describe('of users that another issuer knows', () => {
+    const identity: Identity = { issuer: IDP, subject: 'auth0|5f7c' };
+
+    it('creates one on first sight, where the token says enough', async () => {
+      expect(await users.find(identity, null)).to.equal(null);
+      const user = await users.find(identity, PROFILE);
+      expect(user).to.include({ ...PROFILE });
+      expect(await users.find(identity, null)).to.deep.equal(user);
+      expect(await count('user_presence')).to.equal(1);
+    });
+
+    it('cannot be logged into with a password, nor removed like one', async () => {
+      await users.find(identity, PROFILE);
+      expect(await users.credentials('zahra')).to.equal(null);
+      expect(await users.setPassword('zahra', 'x')).to.equal(false);
+      expect(await users.remove('zahra')).to.equal(false);
+      expect((await add('zahra')).username).to.equal('zahra');
+    });
+
+    it('makes one user of concurrent first sights', async () => {
+      const sights = Array.from({ length: 20 }, () => users.find(identity, PROFILE));
+      const ids = new Set((await Promise.all(sights)).map((user) => user?.id));
+      expect(ids.size).to.equal(1);
+      expect(await count('users')).to.equal(1);
+    });
+
+    it('tells issuers apart that use the same subject', async () => {
+      const one = await users.find(identity, PROFILE);
+      const other = await users.find({ ...identity, issuer: 'https://other/' }, PROFILE);
+      expect(one?.id).not.to.equal(other?.id);
+    });
+
+    it('takes over a changed profile; a token without an address does not take it away', async () => {
+      await users.find(identity, PROFILE);
+      const changed = { username: 'zahra2', email: null, role: 'admin' };
+      const expected = { username: 'zahra2', email: 'zahra@example.com', role: 'admin' };
+      expect(await users.find(identity, changed)).to.include(expected);
+      expect(await users.find(identity, null)).to.include(expected);
+    });
+  });
+
+  describe('of decimal subjects of the first issuer', () => {
+    it('takes the subject for the id itself', async () => {
+      for (const subject of ['7', '9007199254740991']) {
+        const user = await users.find({ issuer: OWN, subject }, PROFILE);
+        expect(user?.id).to.equal(Number(subject));
+      }
+    });
+
+    it('generates an id for any other subject, and for other issuers', async () => {
+      for (const subject of ['07', '0', '-7', '7.0', '9007199254740992', '1e3', 'seven']) {
+        const user = await users.find({ issuer: OWN, subject }, PROFILE);
+        expect(user?.id).to.be.within(1, 7);
+      }
+      expect((await users.find({ issuer: IDP, subject: '77' }, PROFILE))?.id).to.equal(8);
+    });
+
+    it('never makes one person of two: an id that is taken stays with whom it belongs to', async () => {
+      const foreign = await users.find({ issuer: IDP, subject: 'x' }, PROFILE);
+      const own = await users.find({ issuer: OWN, subject: String(foreign?.id) }, PROFILE);
+      expect(own?.id).not.to.equal(foreign?.id);
+    });
+
+    it('makes one user of concurrent first sights', async () => {
+      const sight = () => users.find({ issuer: OWN, subject: '7' }, PROFILE);
+      const found = await Promise.all(Array.from({ length: 20 }, sight));
+      expect(found.every((user) => user?.id === 7)).to.equal(true);
+    });
+  });
+
+  it('lets generated and given ids race without a loss', async () => {
+    const given = Array.from({ length: 20 }, (_, n) =>
+      users.find({ issuer: OWN, subject: String(n + 1) }, PROFILE),
+    );
+    const generated = Array.from({ length: 20 }, (_, n) => add(`user${n}`));
+    const found = await Promise.all([...given, ...generated]);
+    // Whoever came first may have taken an id that is then found to belong to a user of ours.
+    expect(found.every((user) => user !== null)).to.equal(true);
+    expect(await count('users')).to.equal(new Set(found.map((user) => user?.id)).size);
+    expect(await count('user_presence')).to.equal(await count('users'));
+  });
+});
+
+describe('PostgresUserStore without a database', () => {
+  it('is unavailable', async () => {
+    const pool = createPool({ url: 'postgres://127.0.0.1:1/x', size: 1, applicationName: 'test' });
+    const users = new PostgresUserStore(pool, OWN);
+    const error = await users.credentials('ahmad').catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(Unavailable).with.property('what', 'database');
+    await pool.end();
+  });
+});
