@@ -18,17 +18,15 @@ export interface Row {
   readonly sessionId: string;
 }
 
-/** Adds users `1` to `count`, never seen. */
+/** Users `1` to `count`, never seen, and nothing else. In one go: truncating takes ten times as long. */
 export async function addUsers(pool: pg.Pool, count: number): Promise<void> {
-  await pool.query('TRUNCATE users CASCADE');
-  await pool.query('TRUNCATE ended_sessions, presence_changes, presence_inbox, publisher_marks');
-  await pool.query(
-    `INSERT INTO users (id, issuer, subject, username, email, role)
-     SELECT id, 'presence', id::text, 'user' || id, 'user' || id || '@example.com', 'user'
-     FROM generate_series(1, $1::int) id`,
-    [count],
-  );
-  await pool.query('INSERT INTO user_presence (user_id) SELECT id FROM users');
+  await pool.query(`
+    DELETE FROM users; DELETE FROM ended_sessions; DELETE FROM presence_changes;
+    DELETE FROM presence_inbox; DELETE FROM publisher_marks;
+    INSERT INTO users (id, issuer, subject, username, email, role)
+      SELECT id, 'presence', id::text, 'user' || id, 'user' || id || '@example.com', 'user'
+      FROM generate_series(1, ${count}) id;
+    INSERT INTO user_presence (user_id) SELECT id FROM users`);
 }
 
 export async function setAsOf(pool: pg.Pool, asOf: number): Promise<void> {

@@ -29,7 +29,9 @@ export class Ticks {
   async tick(): Promise<void> {
     this.#life ??= await this.#begin();
     const { publisher, since, through: from } = this.#life;
-    const through = microseconds(Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY));
+    const through = microseconds(
+      Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY),
+    );
     if (through <= from) return;
     await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
     this.#life.through = through;

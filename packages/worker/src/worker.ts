@@ -44,6 +44,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
+  #databaseAnswers = false;
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
@@ -63,6 +64,11 @@ export class Worker {
   async start(): Promise<void> {
     for (const loop of this.#loops) loop.start();
     await this.#parts.source.start((delivery) => this.#parts.writer.handle(delivery));
+  }
+
+  /** What the worker needs, and whether it is there. */
+  get reached(): { readonly database: boolean; readonly broker: boolean } {
+    return { database: this.#databaseAnswers, broker: this.#parts.source.connected };
   }
 
   /** There may be changes to send on. */
@@ -89,7 +95,12 @@ export class Worker {
   }
 
   async #advanceAsOf(policy: AsOfPolicy): Promise<void> {
-    const { asOf } = await this.#parts.asOf.advance(policy);
+    const advanced = this.#parts.asOf.advance(policy);
+    this.#databaseAnswers = await advanced.then(
+      () => true,
+      () => false,
+    );
+    const { asOf } = await advanced;
     this.#parts.metrics.asOfLag(this.#parts.now() - asOf);
   }
 
@@ -115,7 +126,8 @@ export class Worker {
 
   #tell(error: unknown, job: string): void {
     const { logger } = this.#parts;
-    if (error instanceof Unavailable) logger.warn({ job, err: error }, 'Waiting: something is away');
+    if (error instanceof Unavailable)
+      logger.warn({ job, err: error }, 'Waiting: something is away');
     else logger.error({ job, err: error }, 'A job failed; it is tried again');
   }
 }

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type AsOfStore,
+  asOfPolicy,
+  type LeaseStore,
+  type PresenceStore,
+  type Progress,
+} from '@presence/domain';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type pg from 'pg';
+
+export interface AsOfUnderTest {
+  readonly pool: pg.Pool;
+  readonly asOf: AsOfStore;
+  readonly leases: LeaseStore;
+  readonly store: PresenceStore;
+}
+
+const POLICY = asOfPolicy(30_000, 15_000);
+
+/** How as-of moves, as every database has to keep it. */
+export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
+  let under: AsOfUnderTest;
+  let start: number;
+
+  before(async () => {
+    under = await open();
+  });
+
+  beforeEach(async () => {
+    await under.pool.query('TRUNCATE publisher_marks, presence_publishers');
+    start = Date.now();
+    await under.pool.query(
+      'UPDATE presence_clock SET as_of = $1, moved_at = clock_timestamp(), held_since = NULL',
+      [new Date(start).toISOString()],
+    );
+  });
+
+  const settle = (progress: readonly Progress[]) =>
+    under.store.apply({ events: [], ended: [], progress });
+  const advance = async () => (await under.asOf.advance(POLICY)).asOf;
+
+  /** An interval of a publisher's time, in milliseconds after the start. */
+  function interval(publisher: string, from: number, through: number, last = false): Progress {
+    const since = start * 1_000;
+    const micros = (millis: number) => since + millis * 1_000;
+    return { publisher, kind: 'app', since, from: micros(from), through: micros(through), last };
+  }
+
+  it('goes up to the first gap in what a publisher has settled, and no further', async () => {
+    const publisher = randomUUID();
+    await under.leases.register(publisher, 'app', start * 1_000);
+    await settle([interval(publisher, 0, 100), interval(publisher, 200, 300)]);
+    expect(await advance()).to.equal(start + 99);
+    await settle([interval(publisher, 100, 200)]);
+    expect(await advance()).to.equal(start + 299);
+  });
+
+  it('is the same whatever the order, repetition and split of the intervals', async () => {
+    const cuts = fc.uniqueArray(fc.integer({ min: 1, max: 999 }), { maxLength: 8 });
+    const plan = cuts.chain((inner) => {
+      const edges = [0, ...inner.toSorted((a, b) => a - b), 1_000];
+      const parts = edges.slice(1).map((through, at) => [edges[at]!, through] as const);
+      return fc.tuple(
+        fc.shuffledSubarray(parts, { minLength: parts.length, maxLength: parts.length }),
+        fc.shuffledSubarray(parts),
+      );
+    });
+    await fc.assert(
+      fc.asyncProperty(plan, async ([shuffled, repeated]) => {
+        await under.pool.query('TRUNCATE publisher_marks, presence_publishers');
+        await under.pool.query(
+          'UPDATE presence_clock SET as_of = $1, moved_at = clock_timestamp()',
+          [new Date(start).toISOString()],
+        );
+        const publisher = randomUUID();
+        await under.leases.register(publisher, 'app', start * 1_000);
+        for (const [from, through] of [...shuffled, ...repeated]) {
+          await settle([interval(publisher, from, through)]);
+          expect(await advance()).to.be.at.most(start + 999);
+        }
+        expect(await advance()).to.equal(start + 999);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('waits for the slowest publisher, and for one that has only just registered', async () => {
+    const [fast, slow] = [randomUUID(), randomUUID()];
+    await under.leases.register(fast, 'app', start * 1_000);
+    await settle([interval(fast, 0, 900)]);
+    await under.leases.register(slow, 'app', (start + 100) * 1_000);
+    expect(await advance()).to.equal(start + 99);
+  });
+
+  it('does not wait for a publisher that has said its last word, once all of it is settled', async () => {
+    const [leaving, staying] = [randomUUID(), randomUUID()];
+    await settle([interval(leaving, 0, 100), interval(staying, 0, 900)]);
+    await settle([interval(leaving, 200, 300, true)]);
+    expect(await advance()).to.equal(start + 99);
+    await settle([interval(leaving, 100, 200)]);
+    expect(await advance()).to.equal(start + 899);
+  });
+
+  it('does not wait for a publisher that has released its lease', async () => {
+    const [leaving, staying] = [randomUUID(), randomUUID()];
+    await under.leases.register(leaving, 'app', start * 1_000);
+    await settle([interval(staying, 0, 900)]);
+    await under.leases.release(leaving);
+    expect(await under.leases.renew(leaving)).to.equal(false);
+    expect(await advance()).to.equal(start + 899);
+  });
+
+  it('knows a publisher by its first interval, and is not brought back one by a late message', async () => {
+    const [known, late] = [randomUUID(), randomUUID()];
+    await settle([interval(known, 0, 900), interval(late, 400, 500)]);
+    expect(await advance()).to.equal(start + 899);
+    await settle([interval(known, 900, 950)]);
+    expect(await advance()).to.equal(start + 949);
+  });
+
+  it('lets a new worker take over from as-of, for nothing is known of what is in the queue', async () => {
+    const since = await under.leases.register(randomUUID(), 'worker', (start + 500) * 1_000);
+    expect(since).to.equal(start * 1_000);
+    expect(await advance()).to.equal(start);
+  });
+
+  it('is moved by one of any number of callers at a time', async () => {
+    const publisher = randomUUID();
+    await under.leases.register(publisher, 'app', start * 1_000);
+    await settle([interval(publisher, 0, 100)]);
+    const reached = await Promise.all([advance(), advance(), advance()]);
+    expect(Math.max(...reached)).to.equal(start + 99);
+    expect((await under.asOf.read()).asOf).to.equal(start + 99);
+  });
+}

@@ -1,0 +1,5 @@
+export { type WorkerConfig, workerSettings } from './config.js';
+export type { WorkerBroker, WorkerSurroundings } from './container.js';
+export type { WorkerSettings } from './settings.js';
+export { startWorker } from './start-worker.js';
+export type { Worker } from './worker.js';

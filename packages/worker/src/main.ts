@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { createPool, migrate } from '@presence/adapters/postgres';
+import { startOpsServer } from '@presence/adapters/prometheus';
+import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
+import { pino } from 'pino';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { readConfig, workerSettings } from './config.js';
+import { wireWorker } from './container.js';
+import { WorkerHealth } from './health.js';
+import { whileUnavailable } from './retry.js';
+
+const config = readConfig(process.env);
+const logger = pino({ name: 'presence-worker', level: config.log.level });
+const registry = new Registry();
+collectDefaultMetrics({ register: registry });
+
+const pool = createPool({
+  ...config.database,
+  size: config.database.poolSize,
+  applicationName: 'presence-worker',
+});
+const { urls, topology, caFile } = config.broker;
+const broker = new RabbitmqBroker({
+  urls,
+  topology,
+  ca: caFile && readFileSync(caFile, 'utf8'),
+  name: 'presence-worker',
+  metrics: {
+    ready: (connection) => logger.info({ connection }, 'Connected to the broker'),
+    lost: (connection, err) => logger.warn({ connection, err }, 'The broker is away'),
+    blocked: (connection, blocked) => logger.warn({ connection, blocked }, 'The broker is full'),
+  },
+});
+const worker = wireWorker({ pool, broker, registry, logger }, workerSettings(config));
+const health = new WorkerHealth(() => worker.reached);
+const ops = await startOpsServer({ ...config.ops, registry, health: () => health.report() });
+const stopping = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+
+await start();
+
+async function start(): Promise<void> {
+  if (config.database.migrateOnStart) {
+    await whileUnavailable(
+      () => migrate(config.database),
+      { first: 200, longest: 2_000, giveUpAfter: Number.POSITIVE_INFINITY },
+      stopping.signal,
+      (err) => logger.warn({ err }, 'Waiting for the database'),
+    );
+  }
+  broker.start();
+  await worker.start();
+  logger.info({ ops: ops.port }, 'Worker started');
+}
+
+/** Ends within 10 s: whatever is not done by then is delivered again. */
+async function stop(signal: string): Promise<void> {
+  logger.info({ signal }, 'Stopping');
+  health.drain();
+  stopping.abort();
+  setTimeout(() => process.exit(1), 9_500).unref();
+  await worker.stop();
+  await broker.close();
+  await pool.end();
+  await ops.close();
+  logger.info('Stopped');
+  process.exit(0);
+}
