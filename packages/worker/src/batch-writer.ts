@@ -218,6 +218,7 @@ export class BatchWriter {
   }
 
   #measure({ held, events }: Batch, duration: Duration): void {
+    if (events.length === 0) return;
     const now = this.#parts.now();
     const oldest = events.reduce((least, { occurredAt }) => Math.min(least, occurredAt), now);
     this.#parts.metrics.flushed({

@@ -44,6 +44,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
+  readonly #waiting = new Set<string>();
   #databaseAnswers = false;
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
@@ -121,13 +122,21 @@ export class Worker {
   }
 
   #loop(name: string, interval: Duration, job: () => Promise<unknown>): Loop {
-    return new Loop({ name, interval }, job, (error) => this.#tell(error, name));
+    return new Loop(
+      { name, interval },
+      async () => {
+        await job();
+        this.#waiting.delete(name);
+      },
+      (error) => this.#tell(error, name),
+    );
   }
 
+  /** What is away is told once, not at every attempt. */
   #tell(error: unknown, job: string): void {
     const { logger } = this.#parts;
-    if (error instanceof Unavailable)
-      logger.warn({ job, err: error }, 'Waiting: something is away');
-    else logger.error({ job, err: error }, 'A job failed; it is tried again');
+    if (!(error instanceof Unavailable)) logger.error({ job, err: error }, 'A job failed');
+    else if (!this.#waiting.has(job)) logger.warn({ job, err: error }, 'A job waits');
+    if (error instanceof Unavailable) this.#waiting.add(job);
   }
 }

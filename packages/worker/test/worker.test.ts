@@ -1,0 +1,223 @@
+import { MemoryBroker } from '@presence/adapters/memory';
+import { createPool, type Pool } from '@presence/adapters/postgres';
+import type { Status } from '@presence/domain';
+import { type Database, eventually, services } from '@presence/test-services';
+import { startWorker, type Worker, type WorkerSettings } from '@presence/worker';
+import { expect } from 'chai';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+
+const SETTINGS: WorkerSettings = {
+  heartbeatInterval: 30_000,
+  offlineAfter: 110_000,
+  maxClockSkew: 15_000,
+  accessTokenTtl: 900_000,
+  refreshTokenTtl: 86_400_000,
+  refreshReuseGrace: 10_000,
+  unknownUsers: 'refuse',
+  ownIssuer: 'presence',
+  batch: { maxUsers: 1_000, maxWait: 20 },
+};
+
+/** A change, as it goes over the wire. */
+interface Change {
+  readonly user_id: number;
+  readonly version: number;
+  readonly to: Status;
+  readonly cause: string;
+}
+
+interface Row {
+  readonly status: Status;
+  readonly lastSeen: number | null;
+}
+
+describe('A worker', function () {
+  this.timeout(30_000);
+  let database: Database;
+  let pool: Pool;
+  let broker: MemoryBroker;
+  let worker: Worker;
+  let changes: Change[];
+
+  before(async () => {
+    database = await (await services()).createDatabase();
+    pool = createPool({ url: database.url, size: 10, applicationName: 'presence-test' });
+  });
+
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  beforeEach(async () => {
+    await pool.query('DROP TRIGGER IF EXISTS forbid ON user_presence');
+    await pool.query('DELETE FROM users');
+    await pool.query(
+      `INSERT INTO users (id, issuer, subject, username, role)
+       SELECT id, 'idp', 'subject-' || id, 'user' || id, 'user' FROM generate_series(1, 4) id`,
+    );
+    await pool.query('INSERT INTO user_presence (user_id) SELECT id FROM users');
+    await pool.query('DELETE FROM presence_changes');
+    broker = new MemoryBroker();
+    changes = [];
+    broker.changes().subscribe(({ body }) => changes.push(JSON.parse(body.toString())));
+  });
+
+  afterEach(() => worker.stop());
+
+  async function start(given: Partial<WorkerSettings> = {}): Promise<void> {
+    const logger = pino({ level: 'silent' });
+    const surroundings = { pool, broker, registry: new Registry(), logger };
+    worker = await startWorker(surroundings, { ...SETTINGS, ...given });
+  }
+
+  function publish(type: string, body: unknown): void {
+    broker.publish({ routingKey: `presence.${type}`, body: Buffer.from(JSON.stringify(body)) });
+  }
+
+  async function row(userId: number): Promise<Row | undefined> {
+    const { rows } = await pool.query<Row>(
+      `SELECT online_status AS status, last_seen AS "lastSeen" FROM user_presence WHERE user_id = $1`,
+      [userId],
+    );
+    return rows[0];
+  }
+
+  const showsOnline = (userId: number) =>
+    eventually(async () => (await row(userId))?.status === 'online');
+  const dead = () => broker.dead.map(({ reason, body }) => [reason, JSON.parse(body.toString())]);
+
+  it('commits what other services publish, by number or by identity', async () => {
+    await start();
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    publish('activity', {
+      type: 'activity',
+      issuer: 'idp',
+      subject: 'subject-2',
+      source: 'billing',
+    });
+    await showsOnline(1);
+    await showsOnline(2);
+  });
+
+  it('dead-letters what it cannot apply, in the words in which it came; the rest of its batch commits', async () => {
+    await start();
+    const ghost = { type: 'heartbeat', user_id: 99, colour: 'red' };
+    const stranger = { type: 'heartbeat', issuer: 'idp', subject: 'nobody' };
+    publish('batch', [
+      { type: 'heartbeat', user_id: 1 },
+      ghost,
+      stranger,
+      { type: 'activity', user_id: 2 },
+    ]);
+    await showsOnline(1);
+    await showsOnline(2);
+    await eventually(() => broker.dead.length === 2);
+    expect(dead()).to.have.deep.members([
+      ['unknown_user', ghost],
+      ['unknown_user', stranger],
+    ]);
+    expect(await row(99)).to.equal(undefined);
+  });
+
+  it('creates unknown users where it may and they are named', async () => {
+    await start({ unknownUsers: 'create' });
+    publish('heartbeat', { type: 'heartbeat', user_id: 77, username: 'seven' });
+    publish('heartbeat', {
+      type: 'heartbeat',
+      issuer: 'idp',
+      subject: 'new',
+      username: 'newcomer',
+    });
+    publish('heartbeat', { type: 'heartbeat', user_id: 78 });
+    await showsOnline(77);
+    await eventually(() => broker.dead.length === 1);
+    const { rows } = await pool.query(`
+      SELECT username, issuer, online_status FROM users JOIN user_presence ON user_id = id
+      WHERE username IN ('seven', 'newcomer') ORDER BY username DESC`);
+    expect(rows).to.deep.equal([
+      { username: 'seven', issuer: 'presence', online_status: 'online' },
+      { username: 'newcomer', issuer: 'idp', online_status: 'online' },
+    ]);
+  });
+
+  it('finds the one row that the database refuses; its batch-mates commit', async () => {
+    await pool.query(`
+      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '23514'; END $$;
+      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+        WHEN (OLD.user_id = 3) EXECUTE FUNCTION forbid()`);
+    await start();
+    publish(
+      'batch',
+      [1, 2, 3, 4].map((user_id) => ({ type: 'heartbeat', user_id })),
+    );
+    for (const userId of [1, 2, 4]) await showsOnline(userId);
+    await eventually(() => broker.dead.length === 1);
+    expect(dead()).to.deep.equal([['database:23514', { type: 'heartbeat', user_id: 3 }]]);
+  });
+
+  it('lets a row that somebody else has locked delay nobody but itself', async () => {
+    await start();
+    const other = await pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    publish(
+      'batch',
+      [1, 2].map((user_id) => ({ type: 'heartbeat', user_id })),
+    );
+    await showsOnline(1);
+    publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    const begun = performance.now();
+    publish('heartbeat', { type: 'heartbeat', user_id: 3 });
+    await showsOnline(3);
+    expect(performance.now() - begun, 'known to be locked, it is not waited for').to.be.below(900);
+    expect((await row(2))?.lastSeen).to.equal(null);
+    await other.query('ROLLBACK');
+    other.release();
+    await showsOnline(2);
+  });
+
+  it('announces each change after its commit, in order of version by user', async () => {
+    await start();
+    const at = new Date().toISOString();
+    publish('login', { type: 'login', user_id: 1, occurred_at: at });
+    await eventually(() => changes.at(-1)?.to === 'online');
+    publish('logout', {
+      type: 'logout',
+      user_id: 1,
+      occurred_at: new Date(Date.now() + 5).toISOString(),
+    });
+    await eventually(() => changes.at(-1)?.to === 'offline');
+    const versions = changes.map(({ version }) => version);
+    expect(versions).to.deep.equal(versions.toSorted((a, b) => a - b));
+    expect(changes.at(-1)).to.include({ user_id: 1, cause: 'logout' });
+  });
+
+  it('writes the end of silence, measured against as-of', async () => {
+    await start({ offlineAfter: 1_500 });
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await showsOnline(1);
+    await eventually(() => changes.some(({ cause }) => cause === 'expired'));
+    expect((await row(1))?.status).to.equal('offline');
+  });
+
+  it('moves as-of on, within 2 s of the clock, without any traffic', async () => {
+    await start();
+    await eventually(async () => {
+      const { rows } = await pool.query<{ lag: number }>(
+        'SELECT extract(epoch FROM clock_timestamp() - as_of)::float AS lag FROM presence_clock',
+      );
+      return rows[0]!.lag < 2;
+    });
+  });
+
+  it('commits what it holds when it is stopped', async () => {
+    await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await eventually(() => broker.waiting === 0);
+    await worker.stop();
+    expect((await row(1))?.status).to.equal('online');
+  });
+});
