@@ -1,12 +1,15 @@
 import { isService } from './authentication.js';
 import type { Caller } from './context.js';
 import { forbidden, unauthorized } from './problem.js';
-import type { ApiSettings } from './settings.js';
+import type { ServingSettings } from './settings.js';
 
 /** Who may take a route. A `user` is a person: a service has no presence of its own. */
 export type Access = 'anyone' | 'user' | 'reader' | 'admin';
 
-type AccessSettings = Pick<ApiSettings, 'adminAccess' | 'adminRole'>;
+type AccessSettings = Pick<ServingSettings, 'adminAccess'>;
+
+/** Whatever an issuer calls it: the verifier translates. */
+const ADMIN_ROLE = 'admin';
 
 /** @throws ProblemError 401 without a token, 403 where the token's role does not reach */
 export function assertAccess(
@@ -23,7 +26,7 @@ export function assertAccess(
 /** Whether lists show a caller the e-mail addresses and roles of others. */
 export function seesProfiles(caller: Caller | undefined, settings: AccessSettings): boolean {
   if (settings.adminAccess !== 'read' || caller === undefined) return true;
-  return isService(caller.token) || caller.token.role === settings.adminRole;
+  return isService(caller.token) || caller.token.role === ADMIN_ROLE;
 }
 
 const REFUSALS = {
@@ -35,10 +38,10 @@ const REFUSALS = {
 function mayAccess(
   access: Exclude<Access, 'anyone'>,
   { token }: Caller,
-  { adminAccess, adminRole }: AccessSettings,
+  { adminAccess }: AccessSettings,
 ): boolean {
   if (isService(token)) return access === 'reader';
   if (access === 'user' || adminAccess === 'authenticated') return true;
   if (access === 'reader' && adminAccess === 'read') return true;
-  return token.role === adminRole;
+  return token.role === ADMIN_ROLE;
 }

@@ -3,7 +3,6 @@ import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
 import { CallerDirectory } from './caller-directory.js';
 import type { ApiContext, ApiMiddleware, ApiState } from './context.js';
-import { CountedPublisher } from './counted-publisher.js';
 import { DatabaseWatch } from './database-watch.js';
 import type { ApiDependencies } from './dependencies.js';
 import { EndedSessions } from './ended-sessions.js';
@@ -24,7 +23,7 @@ import { managementRoutes } from './routes/management.js';
 import { meRoutes } from './routes/me.js';
 import { registerServiceMetrics } from './service-metrics.js';
 import type { ApiServices } from './services.js';
-import type { ApiSettings } from './settings.js';
+import type { ServingSettings } from './settings.js';
 
 /** The API, and what goes with it while it serves. */
 export interface Api {
@@ -35,16 +34,15 @@ export interface Api {
   readonly registry: Registry;
 }
 
-export function createApi(dependencies: ApiDependencies, settings: ApiSettings): Api {
-  const registry = new Registry();
-  const publisher = new CountedPublisher(dependencies.publisher);
-  const services = servicesOf({ ...dependencies, publisher }, settings);
-  registerServiceMetrics(registry, services, publisher);
+export function createApi(dependencies: ApiDependencies, settings: ServingSettings): Api {
+  const registry = dependencies.registry ?? new Registry();
+  const services = servicesOf(dependencies, settings);
+  registerServiceMetrics(registry, services);
   const { watch, readiness } = services;
   return { app: koaApp(services, registry), watch, readiness, registry };
 }
 
-function servicesOf(dependencies: ApiDependencies, settings: ApiSettings): ApiServices {
+function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): ApiServices {
   const now = dependencies.now ?? Date.now;
   const ended = new EndedSessions();
   const watch = new DatabaseWatch({ ...dependencies, ended, now });
@@ -90,13 +88,8 @@ function routesOf(services: ApiServices): Route[] {
   return routes;
 }
 
-function directoryOf({ users, settings, issuer, now }: ApiServices): CallerDirectory {
-  return new CallerDirectory({
-    users,
-    ownIssuer: settings.ownIssuer,
-    issuing: issuer !== null,
-    now,
-  });
+function directoryOf({ users, settings, now }: ApiServices): CallerDirectory {
+  return new CallerDirectory({ users, ownIssuer: settings.ownIssuer, now });
 }
 
 /** The very line that other applications put in front of their own routes. */

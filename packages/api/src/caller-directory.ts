@@ -22,8 +22,6 @@ interface Known {
 export interface DirectoryOptions {
   readonly users: Pick<UserStore, 'find'>;
   readonly ownIssuer: string;
-  /** Whether we issue the tokens of `ownIssuer`: then our rows, not its tokens, are the authority. */
-  readonly issuing: boolean;
   readonly now: () => Millis;
 }
 
@@ -80,10 +78,8 @@ export class CallerDirectory {
   }
 
   async #find(key: string, { identity, profile, expiresAt }: AccessToken): Promise<UserId> {
-    const { users, issuing, ownIssuer, now } = this.#options;
-    const ours = issuing && identity.issuer === ownIssuer;
-    const user =
-      (ours ? await users.find(identity, null) : null) ?? (await users.find(identity, profile));
+    const { users, now } = this.#options;
+    const user = await users.find(identity, profile);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
     this.#known.set(key, { userId: user.id, profile, expiresAt, checkedAt: now() });
     return user.id;

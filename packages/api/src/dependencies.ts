@@ -11,6 +11,7 @@ import type {
   UserStore,
 } from '@presence/domain';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 
 /** The ports that the API is built on. */
 export interface ApiDependencies {
@@ -27,25 +28,6 @@ export interface ApiDependencies {
   readonly logger: Logger;
   /** The clock that stamps events; the system's by default. */
   readonly now?: () => Millis;
-  /** Counts that adapters keep, read whenever /metrics is asked for. */
-  readonly counts?: AdapterCounts;
-}
-
-export interface AdapterCounts {
-  readonly publisher?: () => PublisherCounts;
-  readonly tokens?: () => TokenCounts;
-}
-
-/** Since the start of the process. */
-export interface PublisherCounts {
-  readonly confirmed: number;
-  readonly refused: number;
-  /** How many are in memory and not confirmed yet. */
-  readonly unconfirmed: number;
-}
-
-export interface TokenCounts {
-  readonly hits: number;
-  readonly misses: number;
-  readonly size: number;
+  /** Where the API's metrics go; one of its own by default. */
+  readonly registry?: Registry;
 }

@@ -1,3 +1,5 @@
+import type { Health } from '@presence/adapters/prometheus';
+
 export type Dependency = 'broker' | 'database';
 
 export type ReadinessReport =
@@ -44,6 +46,12 @@ export class Readiness {
     if (missing.length === 0) return { status: 'ok' };
     const unable = missing.includes('database') && !this.#probes.accepting();
     return { status: unable ? 'unable' : 'degraded', missing };
+  }
+
+  /** The same for a port of operators. */
+  health(): Health {
+    const report = this.report();
+    return { unready: report.status !== 'ok' && report.status !== 'degraded', report };
   }
 
   /** A process has started once each dependency has been there. */

@@ -6,13 +6,13 @@ import { ProblemError } from './problem.js';
 import { readBody } from './request-body.js';
 import { readParameters, requestCheck } from './request-check.js';
 import type { Input, Reply, Route } from './route.js';
-import type { ApiSettings } from './settings.js';
+import type { ServingSettings } from './settings.js';
 import { formatTime } from './wire-time.js';
 
 type RawInput = Input<TObject, TObject, TObject>;
 
 /** The middlewares that take a request to its route, or say why there is none. */
-export function routing(routes: readonly Route[], settings: ApiSettings): ApiMiddleware[] {
+export function routing(routes: readonly Route[], settings: ServingSettings): ApiMiddleware[] {
   const router = new Router<ApiState>({ sensitive: true });
   for (const route of routes) {
     const register = route.method === 'GET' ? router.get : router.post;
@@ -27,7 +27,7 @@ function routerPath(path: string): string {
 }
 
 /** Checks in the order that the contract has: 401 and 403, then 413, 415 and 400; then the handler. */
-function runner(route: Route, settings: ApiSettings): ApiMiddleware {
+function runner(route: Route, settings: ServingSettings): ApiMiddleware {
   const read = reader(route);
   return async (ctx) => {
     ctx.state.route = route.path;

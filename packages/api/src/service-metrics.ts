@@ -1,37 +1,15 @@
 import type { Millis, PresenceReader } from '@presence/domain';
-import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
-import type { CountedPublisher } from './counted-publisher.js';
+import { Gauge, type Registry } from 'prom-client';
 import type { ApiServices } from './services.js';
 
 /** Counting everybody is not free; several scrapers share one count. */
 const COUNT_AGAIN_AFTER = 5_000;
 
 /** What the process does, read whenever /metrics is asked for. */
-export function registerServiceMetrics(
-  registry: Registry,
-  services: ApiServices,
-  publisher: CountedPublisher,
-): void {
-  const { counts = {}, watch, ended, readiness } = services;
-  const { publisher: sent, tokens } = counts;
-  collectDefaultMetrics({ register: registry, prefix: 'presence_' });
-  const counter = (name: string, help: string, read: () => number) =>
-    counterOf(registry, name, help, read);
+export function registerServiceMetrics(registry: Registry, services: ApiServices): void {
+  const { publisher, watch, ended, readiness } = services;
   const gauge = (name: string, help: string, read: () => Reading) =>
     gaugeOf(registry, name, help, read);
-
-  counter('presence_events_recorded_total', 'Events taken.', () => publisher.recorded);
-  counter('presence_transitions_total', 'Transitions submitted.', () => publisher.submitted);
-  if (sent !== undefined) {
-    counter('presence_events_confirmed_total', 'Confirmed by the queue.', () => sent().confirmed);
-    counter('presence_events_refused_total', 'Refused by the queue.', () => sent().refused);
-    gauge('presence_events_unconfirmed', 'Held in memory.', () => sent().unconfirmed);
-  }
-  if (tokens !== undefined) {
-    counter('presence_token_cache_hits_total', 'Tokens known already.', () => tokens().hits);
-    counter('presence_token_cache_misses_total', 'Tokens verified.', () => tokens().misses);
-    gauge('presence_token_cache_entries', 'Tokens in the cache.', () => tokens().size);
-  }
   gauge('presence_ended_sessions', 'Sessions whose tokens are refused.', () => ended.size);
   gauge('presence_as_of_lag_seconds', 'How far as-of is behind the clock.', () =>
     watch.lag === undefined ? undefined : watch.lag / 1_000,
@@ -48,18 +26,6 @@ export function registerServiceMetrics(
 }
 
 type Reading = number | undefined | Promise<number | undefined>;
-
-function counterOf(registry: Registry, name: string, help: string, read: () => number): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
-  });
-}
 
 /** A gauge whose reading is not known has no sample, rather than a wrong one. */
 function gaugeOf(registry: Registry, name: string, help: string, read: () => Reading): void {

@@ -3,11 +3,11 @@ import type { DatabaseWatch } from './database-watch.js';
 import type { ApiDependencies } from './dependencies.js';
 import type { EndedSessions } from './ended-sessions.js';
 import type { Readiness } from './readiness.js';
-import type { ApiSettings } from './settings.js';
+import type { ServingSettings } from './settings.js';
 
 /** What the routes work with. */
 export interface ApiServices extends ApiDependencies {
-  readonly settings: ApiSettings;
+  readonly settings: ServingSettings;
   readonly now: () => Millis;
   readonly ended: EndedSessions;
   readonly watch: DatabaseWatch;

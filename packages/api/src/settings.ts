@@ -1,20 +1,18 @@
+import type { TokenSettings } from '@presence/adapters/environment';
+import type { LoginLimits } from '@presence/adapters/postgres';
 import type { Duration } from '@presence/domain';
 
 /** Who may read and write what: see `access.ts`. */
 export type AdminAccess = 'admin' | 'read' | 'authenticated';
 
-/** What the API needs to know; lengths of time in milliseconds. */
-export interface ApiSettings {
+/** What serving needs to know; lengths of time in milliseconds. */
+export interface ServingSettings {
   readonly host: string;
-  /** 0 lets the system choose a free one, here and for `opsPort`. */
+  /** 0 lets the system choose a free one. */
   readonly port: number;
-  /** Where /metrics is; `null`: nowhere. */
-  readonly opsPort: number | null;
   /** Origins that browsers may call from; `*` stands for any. */
   readonly corsOrigins: readonly string[];
   readonly adminAccess: AdminAccess;
-  /** The role, as tokens name it, that makes an admin. */
-  readonly adminRole: string;
   /** A decimal subject of this issuer is the id itself. */
   readonly ownIssuer: string;
   readonly heartbeatInterval: Duration;
@@ -26,4 +24,13 @@ export interface ApiSettings {
   readonly keepAliveTimeout: Duration;
   /** How long a client may take to send a whole request. */
   readonly requestTimeout: Duration;
+}
+
+/** {@link ServingSettings}, and what the adapters behind the ports need to know. */
+export interface ApiSettings extends ServingSettings {
+  readonly tokens: TokenSettings;
+  readonly offlineAfter: Duration;
+  readonly heartbeatHorizon: Duration;
+  readonly refreshReuseGrace: Duration;
+  readonly loginLimits: LoginLimits;
 }

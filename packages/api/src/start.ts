@@ -1,16 +1,15 @@
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Health } from '@presence/adapters/prometheus';
 import type { Duration } from '@presence/domain';
 import { createApi } from './app.js';
 import type { ApiDependencies } from './dependencies.js';
-import { createOps } from './ops.js';
 import { closeServer, createHttpServer, listen } from './server.js';
-import type { ApiSettings } from './settings.js';
+import type { ServingSettings } from './settings.js';
 
 export interface RunningApi {
   readonly address: AddressInfo;
-  /** `null` without an `opsPort`. */
-  readonly opsAddress: AddressInfo | null;
+  /** What /health/ready says, for a port of operators. */
+  health(): Health;
   /**
    * Takes no more requests and finishes those under way, up to `timeout`. The dependencies stay
    * open: whoever made them closes them, the publisher first.
@@ -21,41 +20,31 @@ export interface RunningApi {
 /**
  * Serves the API. It need not wait for broker or database: until both have been there once it
  * says that it is starting.
- * @throws the listen error where a port is taken
+ * @throws the listen error where the port is taken
  */
 export async function startApi(
   dependencies: ApiDependencies,
-  settings: ApiSettings,
+  settings: ServingSettings,
 ): Promise<RunningApi> {
   const { logger } = dependencies;
-  const api = createApi(dependencies, settings);
+  const { app, watch, readiness } = createApi(dependencies, settings);
   warnOfOpenRows(settings, logger);
-  const server = createHttpServer(settings, api.app.callback());
-  const ops = createHttpServer(settings, createOps({ ...api, logger }, settings).callback());
+  const server = createHttpServer(settings, app.callback());
   const address = await listen(server, settings.port, settings.host);
-  const opsAddress = await listenOps(ops, settings).catch(async (error: unknown) => {
-    await closeServer(server, 0);
-    throw error;
-  });
-  api.watch.start();
-  logger.info({ port: address.port, opsPort: opsAddress?.port }, 'listening');
+  watch.start();
+  logger.info({ port: address.port }, 'listening');
   return {
     address,
-    opsAddress,
+    health: () => readiness.health(),
     async close(timeout) {
-      api.readiness.drain();
+      readiness.drain();
       await closeServer(server, timeout);
-      api.watch.stop();
-      await closeServer(ops, 0);
+      watch.stop();
     },
   };
 }
 
-async function listenOps(ops: Server, { opsPort, host }: ApiSettings): Promise<AddressInfo | null> {
-  return opsPort === null ? null : listen(ops, opsPort, host);
-}
-
-function warnOfOpenRows({ adminAccess }: ApiSettings, logger: ApiDependencies['logger']): void {
+function warnOfOpenRows({ adminAccess }: ServingSettings, logger: ApiDependencies['logger']): void {
   if (adminAccess !== 'authenticated') return;
   logger.warn('PRESENCE_ADMIN_ACCESS=authenticated: every user may read and set every status');
 }

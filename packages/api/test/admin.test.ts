@@ -1,4 +1,4 @@
-import type { ApiSettings } from '@presence/api';
+import type { ServingSettings } from '@presence/api';
 import { expect } from 'chai';
 import { closeAll, type Running, startWorld } from './running-api.js';
 import { token } from './world.js';
@@ -13,7 +13,7 @@ describe('the rows of admins', () => {
   let ahmad: string;
   const service = token({ subject: 'reporting', role: 'service', username: null });
 
-  async function start(settings: Partial<ApiSettings> = {}) {
+  async function start(settings: Partial<ServingSettings> = {}) {
     api = await startWorld(settings);
     ahmad = token({ user: api.world.add(1, { username: 'ahmad' }) });
     admin = token({ user: api.world.add(2, { username: 'admin', role: 'admin' }) });

@@ -1,5 +1,6 @@
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
+import { publisherMetrics } from '../dist/publisher-metrics.js';
 import { send } from './answers.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
 import { token, World } from './world.js';
@@ -54,67 +55,65 @@ describe('readiness', () => {
   });
 });
 
-describe('the operations port', () => {
+describe('metrics', () => {
   let api: Running;
-  let port: number;
 
   beforeEach(async () => {
-    api = await startWorld({ opsPort: 0 }, () => ({
-      counts: {
-        publisher: () => ({ confirmed: 7, refused: 1, unconfirmed: 2 }),
-        tokens: () => ({ hits: 3, misses: 4, size: 5 }),
-      },
-    }));
-    port = api.api.opsAddress?.port ?? 0;
+    api = await startWorld();
   });
   afterEach(closeAll);
 
-  async function metrics(): Promise<string> {
-    return (await send(port, 'GET', '/metrics', {})).text;
-  }
-
-  it('tells request durations by route template, never by user', async () => {
+  it('tell request durations by route template, never by user', async () => {
     const admin = token({ user: api.world.add(4711, { role: 'admin' }) });
     await api.client.get('/api/users/admin/users/4711/online-status', { token: admin });
     await api.client.get('/no/such/4711', { token: admin });
-    const text = await metrics();
+    const text = await api.registry.metrics();
     expect(text).to.include(
       'presence_http_request_duration_seconds_count{method="GET",route="/api/users/admin/users/{id}/online-status/",status="200"} 1',
     );
+    expect(text).to.include('route="(none)",status="404"');
     expect(text).to.not.include('4711');
   });
 
-  it('tells events, tokens, lag and who is online', async () => {
+  it('tell how far as-of is behind, who is online, and what is there', async () => {
     const ahmad = token({ user: api.world.add(1) });
     await api.client.post('/api/users/heartbeat/', { token: ahmad });
-    await eventually(async () => /as_of_lag_seconds \d/.test(await metrics()));
-    const text = await metrics();
+    await eventually(async () => /as_of_lag_seconds \d/.test(await api.registry.metrics()));
+    const text = await api.registry.metrics();
     for (const line of [
-      'presence_events_recorded_total 1',
-      'presence_events_confirmed_total 7',
-      'presence_events_refused_total 1',
-      'presence_events_unconfirmed 2',
-      'presence_token_cache_hits_total 3',
-      'presence_token_cache_misses_total 4',
       'presence_online_users 1',
       'presence_broker_connected 1',
       'presence_database_reachable 1',
+      'presence_ready 1',
     ]) {
       expect(text).to.include(`\n${line}\n`);
     }
     for (const name of text.matchAll(/^# TYPE (\S+)/gm)) expect(name[1]).to.match(/^presence_/);
   });
 
-  it('leaves out who is online while nobody can count', async () => {
+  it('leave out who is online while nobody can count', async () => {
     api.world.databaseAway = true;
-    expect(await metrics()).to.not.match(/^presence_online_users \d/m);
+    expect(await api.registry.metrics()).to.not.match(/^presence_online_users \d/m);
   });
 
-  it('tells health too, and refuses the rest with problem documents', async () => {
-    expect((await send(port, 'GET', '/health/live', {})).status).to.equal(200);
-    const other = await send(port, 'GET', '/api/users/me/', {});
-    expect(other.status).to.equal(404);
-    expect(other.headers['content-type']).to.equal('application/problem+json');
+  it('count what the publisher does', async () => {
+    const metrics = publisherMetrics(api.registry);
+    metrics.recorded?.(3);
+    metrics.sent?.(2, 100);
+    metrics.confirmed?.(2, 20);
+    metrics.failed?.(1, new Error('nacked'));
+    metrics.submitted?.('committed', 5);
+    const text = await api.registry.metrics();
+    for (const line of [
+      'presence_events_recorded_total 3',
+      'presence_events_sent_total 2',
+      'presence_events_confirmed_total 2',
+      'presence_events_refused_total 1',
+      'presence_transitions_total{outcome="committed"} 1',
+      'presence_publish_confirm_seconds_count 1',
+    ]) {
+      expect(text).to.include(`\n${line}\n`);
+    }
   });
 });
 

@@ -1,15 +1,19 @@
-import { type ApiDependencies, type ApiSettings, type RunningApi, startApi } from '@presence/api';
+import {
+  type ApiDependencies,
+  type RunningApi,
+  type ServingSettings,
+  startApi,
+} from '@presence/api';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { Client } from './answers.js';
 import { OWN_ISSUER, World } from './world.js';
 
-export const SETTINGS: ApiSettings = {
+export const SETTINGS: ServingSettings = {
   host: '127.0.0.1',
   port: 0,
-  opsPort: null,
   corsOrigins: [],
   adminAccess: 'admin',
-  adminRole: 'admin',
   ownIssuer: OWN_ISSUER,
   heartbeatInterval: 30_000,
   accessTokenTtl: 900_000,
@@ -25,13 +29,14 @@ export interface Running {
   readonly api: RunningApi;
   readonly port: number;
   readonly lines: string[];
+  readonly registry: Registry;
 }
 
 /** Each test that needs one starts its own API; all of them are closed by {@link closeAll}. */
 const running: RunningApi[] = [];
 
 export async function startWorld(
-  settings: Partial<ApiSettings> = {},
+  settings: Partial<ServingSettings> = {},
   change: (dependencies: ApiDependencies) => Partial<ApiDependencies> = () => ({}),
   world = new World(),
 ): Promise<Running> {
@@ -39,14 +44,15 @@ export async function startWorld(
   const logger = pino({ level: 'trace' }, { write: (line) => lines.push(line) });
   const { publisher, reader, users, sessions, verifier, issuer, hasher, limiter, now } = world;
   const ports = { publisher, reader, users, sessions, verifier, issuer, hasher, limiter, now };
-  const dependencies: ApiDependencies = { ...ports, asOf: world.asOfStore, logger };
+  const registry = new Registry();
+  const dependencies: ApiDependencies = { ...ports, asOf: world.asOfStore, logger, registry };
   const api = await startApi(
     { ...dependencies, ...change(dependencies) },
     { ...SETTINGS, ...settings },
   );
   running.push(api);
   const client = await Client.of(api.address.port);
-  return { world, client, api, port: api.address.port, lines };
+  return { world, client, api, port: api.address.port, lines, registry };
 }
 
 export async function closeAll(): Promise<void> {

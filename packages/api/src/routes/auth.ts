@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { NO_SESSION, Unauthenticated, type User, withEvent } from '@presence/domain';
+import { NO_SESSION, Unauthenticated, UnknownUser, type User, withEvent } from '@presence/domain';
 import Type from 'typebox';
 import type { ApiContext } from '../context.js';
 import { retryLater } from '../problem.js';
@@ -69,7 +69,7 @@ async function authenticate(
     return known.user;
   }
   await limiter.failed(username, ctx.ip);
-  throw new Unauthenticated('The username or the password is wrong.');
+  throw wrongCredentials();
 }
 
 async function openSession(
@@ -79,19 +79,30 @@ async function openSession(
   const at = now();
   const sessionId = randomUUID();
   const refresh = newRefreshToken();
-  const { presence, pending } = await sessions.open({
-    userId: user.id,
-    sessionId,
-    refreshHash: refresh.hash,
-    expiresAt: at + settings.refreshTokenTtl,
-    at,
-  });
+  const { presence, pending } = await sessions
+    .open({
+      userId: user.id,
+      sessionId,
+      refreshHash: refresh.hash,
+      expiresAt: at + settings.refreshTokenTtl,
+      at,
+    })
+    .catch(removedMeanwhile);
   logger.info({ userId: user.id, pending }, 'logged in');
   const login = { type: 'login', occurredAt: at, status: 'online', sessionId: NO_SESSION } as const;
   const shown = pending ? withEvent(presence, login) : presence;
   const access = issuer.issue(user, sessionId);
   const body = { access, refresh: refresh.text, user: userFields(user, shown) };
   return { body: pending ? { ...body, pending } : body, asOf: watch.asOf };
+}
+
+/** To whoever logs in, a user removed a moment ago is like one who never was. */
+function removedMeanwhile(error: unknown): never {
+  throw error instanceof UnknownUser ? wrongCredentials() : error;
+}
+
+function wrongCredentials(): Unauthenticated {
+  return new Unauthenticated('The username or the password is wrong.');
 }
 
 function refreshRoute(services: IssuingServices): Route {

@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createPool, migrate } from '@presence/adapters/postgres';
+import { startOpsServer } from '@presence/adapters/prometheus';
+import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
+import { Unavailable } from '@presence/domain';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { apiSettings, readConfig } from './config.js';
+import { wireApi } from './container.js';
+import { createLogger } from './log.js';
+import { startApi } from './start.js';
+
+/** Together under the 10 s in which a process has to end. */
+const FINISH_REQUESTS = 5_000;
+const FINISH_PUBLISHING = 3_000;
+const LATEST_END = 9_500;
+
+const config = readConfig(process.env);
+const settings = apiSettings(config);
+const logger = createLogger(config.log.level);
+const registry = new Registry();
+collectDefaultMetrics({ register: registry, prefix: 'presence_' });
+
+const pool = createPool({
+  ...config.database,
+  size: config.database.poolSize,
+  applicationName: 'presence-api',
+});
+const broker = new RabbitmqBroker({
+  ...config.broker,
+  name: 'presence-api',
+  metrics: {
+    ready: (connection) => logger.info({ connection }, 'connected to the broker'),
+    lost: (connection, err) => logger.warn({ connection, err }, 'the broker is away'),
+    blocked: (connection, blocked) => logger.warn({ connection, blocked }, 'the broker is full'),
+  },
+});
+const stopping = new AbortController();
+const dependencies = wireApi({ pool, broker, registry, logger }, settings);
+const api = await startApi(dependencies, settings).catch(cannotListen);
+const ops = await startOpsServer({
+  host: settings.host,
+  port: config.http.opsPort,
+  registry,
+  health: () => api.health(),
+}).catch(cannotListen);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+broker.start();
+await migrateWhenThere();
+
+/** The API serves meanwhile, and says that it is starting. */
+async function migrateWhenThere(): Promise<void> {
+  while (config.database.migrateOnStart && !stopping.signal.aborted) {
+    try {
+      await migrate(config.database);
+      return;
+    } catch (err) {
+      if (!(err instanceof Unavailable)) throw err;
+      logger.warn({ err }, 'waiting for the database');
+      await delay(500 + Math.random() * 500);
+    }
+  }
+}
+
+/** What is still on its way after that is sent again by its client, or lost with this process. */
+async function stop(signal: string): Promise<void> {
+  logger.info({ signal }, 'stopping');
+  stopping.abort();
+  setTimeout(() => process.exit(1), LATEST_END).unref();
+  await api.close(FINISH_REQUESTS);
+  await dependencies.publisher.close(FINISH_PUBLISHING);
+  await broker.close();
+  await pool.end();
+  await ops.close();
+  logger.info('stopped');
+  process.exit(0);
+}
+
+function cannotListen(error: NodeJS.ErrnoException & { port?: number }): never {
+  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
+  const why = error.code === 'EACCES' ? 'may not be used by this account' : 'is taken';
+  process.stderr.write(`Port ${error.port} ${why}. Set PORT or OPS_PORT to another one.\n`);
+  process.exit(1);
+}
