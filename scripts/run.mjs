@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
+const ALL_TESTS = ['packages/*/dist-test/**/*.test.js', 'test/dist/*.test.js'];
+const BROWSER_TESTS = 'test/dist/browser/**/*.test.js';
 
 /** Each command: what it builds, as tsc -b takes it, and what it does then. @returns exit code */
 const COMMANDS = {
@@ -32,7 +34,7 @@ const COMMANDS = {
   test: { build: ['.'], run: test },
   'test:browser': {
     build: ['.'],
-    run: (args) => mocha(['--spec', 'test/dist/browser/**/*.test.js', ...args]),
+    run: (args) => mocha([BROWSER_TESTS, ...args]),
   },
   coverage: {
     build: [],
@@ -40,30 +42,30 @@ const COMMANDS = {
   },
 };
 
+/** All tests with their coverage; with arguments, which are mocha's, just those tests. */
 async function test(args) {
-  const whole = args.length === 0;
-  if (whole) rmSync(join(ROOT, 'coverage'), { recursive: true, force: true });
-  const tests = await tool('c8/bin/c8.js', [
-    process.execPath,
-    'node_modules/mocha/bin/mocha.js',
-    '--forbid-only',
-    '--forbid-pending',
-    ...args,
-  ]);
-  if (tests !== 0 || !whole) return tests;
-  return tool('c8/bin/c8.js', [
-    'check-coverage',
-    '--include',
-    'packages/domain/**',
-    '--branches=100',
-    '--lines=0',
-    '--functions=0',
-    '--statements=0',
-  ]);
+  if (args.length > 0) return mocha(args.some(isFile) ? args : [...ALL_TESTS, ...args]);
+  rmSync(join(ROOT, 'coverage'), { recursive: true, force: true });
+  const tests = await tool('c8/bin/c8.js', [process.execPath, ...mochaCommand(ALL_TESTS)]);
+  return tests === 0 ? checkDomain() : tests;
+}
+
+/** Every branch of the rules is tested; elsewhere coverage is only reported. */
+function checkDomain() {
+  const limits = ['--branches=100', '--lines=0', '--functions=0', '--statements=0'];
+  return tool('c8/bin/c8.js', ['check-coverage', '--include', 'packages/domain/**', ...limits]);
 }
 
 function mocha(args) {
-  return tool('mocha/bin/mocha.js', ['--forbid-only', '--forbid-pending', ...args]);
+  return run(process.execPath, mochaCommand(args));
+}
+
+function mochaCommand(args) {
+  return ['node_modules/mocha/bin/mocha.js', '--forbid-only', '--forbid-pending', ...args];
+}
+
+function isFile(arg) {
+  return /\.js$/.test(arg);
 }
 
 function program(file, args) {

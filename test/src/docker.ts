@@ -18,9 +18,7 @@ export async function dockerIsHere(): Promise<boolean> {
 
 /** `POSTGRES_IMAGE` names another image, of a private registry for instance. */
 export async function startPostgresContainer(): Promise<Found> {
-  const container = await new GenericContainer(
-    process.env['POSTGRES_IMAGE'] ?? 'postgres:17-alpine',
-  )
+  const container = await new GenericContainer(process.env.POSTGRES_IMAGE ?? 'postgres:17-alpine')
     .withEnvironment({ POSTGRES_USER: 'presence', POSTGRES_PASSWORD: 'presence' })
     .withExposedPorts(5432)
     .withWaitStrategy(Wait.forListeningPorts())
@@ -32,7 +30,7 @@ export async function startPostgresContainer(): Promise<Found> {
 
 /** `RABBITMQ_IMAGE` names another image. */
 export async function startRabbitContainer(): Promise<Found> {
-  const container = await new GenericContainer(process.env['RABBITMQ_IMAGE'] ?? 'rabbitmq:4-alpine')
+  const container = await new GenericContainer(process.env.RABBITMQ_IMAGE ?? 'rabbitmq:4-alpine')
     .withExposedPorts(5672)
     .withWaitStrategy(Wait.forListeningPorts())
     .start();

@@ -40,7 +40,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 function path(): string[] {
-  return (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
 }
 
 /** Replaces the part of a path that holds a star, by all that is there, the highest first. */

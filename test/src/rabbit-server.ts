@@ -141,7 +141,7 @@ class RabbitProcess implements RabbitServer {
   #environment(): NodeJS.ProcessEnv {
     const at = (name: string) => join(this.folder, name);
     return {
-      PATH: process.env['PATH'],
+      PATH: process.env.PATH,
       LANG: 'C.UTF-8',
       HOME: at('home'), // Where the cookie is kept.
       RABBITMQ_NODENAME: `presence-test-${this.ports.amqp}@localhost`,
