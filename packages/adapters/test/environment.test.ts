@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -93,6 +94,17 @@ describe('The environment', () => {
     expect(message).to.contain('It takes refuse, create.');
     expect(message).to.contain('OFFLINE_AFTER is 100s, under twice HEARTBEAT_INTERVAL');
     expect(message).to.contain('Set it to 2m or more.');
+  });
+
+  it('ends a process that cannot use it with code 2, and the faults on its standard error', () => {
+    const module = JSON.stringify(import.meta.resolve('@presence/adapters/environment'));
+    const main = `import { databaseSettings, readEnvironmentOrExit } from ${module};
+      readEnvironmentOrExit({}, { databaseSettings });
+      console.log('goes on');`;
+    const ended = spawnSync(process.execPath, ['--input-type=module', '--eval', main]);
+    expect(ended.status).to.equal(2);
+    expect(ended.stdout.toString()).to.equal('');
+    expect(ended.stderr.toString()).to.contain('DATABASE_URL is missing');
   });
 
   it('tells a fault once that two groups find', () => {
