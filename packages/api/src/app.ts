@@ -88,8 +88,8 @@ function routesOf(services: ApiServices): Route[] {
   return routes;
 }
 
-function directoryOf({ users, settings, now }: ApiServices): CallerDirectory {
-  return new CallerDirectory({ users, ownIssuer: settings.ownIssuer, now });
+function directoryOf({ users, settings }: ApiServices): CallerDirectory {
+  return new CallerDirectory({ users, ownIssuer: settings.ownIssuer });
 }
 
 /** The very line that other applications put in front of their own routes. */

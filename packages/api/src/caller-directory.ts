@@ -16,13 +16,13 @@ interface Known {
   readonly profile: Profile | null;
   /** The token that told the profile: an older one must not take it back. */
   readonly expiresAt: Millis;
-  readonly checkedAt: Millis;
+  /** By the monotonic clock, as all lengths of time here. */
+  readonly checkedAt: number;
 }
 
 export interface DirectoryOptions {
   readonly users: Pick<UserStore, 'find'>;
   readonly ownIssuer: string;
-  readonly now: () => Millis;
 }
 
 const MAX_KNOWN = 100_000;
@@ -38,7 +38,7 @@ export class CallerDirectory {
   readonly #options: DirectoryOptions;
   readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
   readonly #asked = new Map<string, Promise<UserId>>();
-  #awayUntil: Millis = 0;
+  #awayUntil = 0;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -53,35 +53,34 @@ export class CallerDirectory {
     const known = this.#known.get(key);
     if (known !== undefined && this.#fresh(known, token)) return known.userId;
     const fallback = known?.userId ?? this.#ownId(token);
-    if (this.#options.now() < this.#awayUntil) return fallback;
+    if (performance.now() < this.#awayUntil) return fallback;
     return this.#ask(key, token).catch((error: unknown) => this.#without(error, fallback));
   }
 
   #fresh(known: Known, { profile, expiresAt }: AccessToken): boolean {
-    if (this.#options.now() - known.checkedAt > RECHECK_AFTER) return false;
+    if (performance.now() - known.checkedAt > RECHECK_AFTER) return false;
     return expiresAt <= known.expiresAt || sameProfile(known.profile, profile);
   }
 
   #without(error: unknown, fallback: UserId | null): UserId | null {
     if (!(error instanceof Unavailable)) throw error;
-    this.#awayUntil = this.#options.now() + PAUSE;
+    this.#awayUntil = performance.now() + PAUSE;
     return fallback;
   }
 
   /** Requests of one user that arrive together are one question. */
   #ask(key: string, token: AccessToken): Promise<UserId> {
     const asked = this.#asked.get(key);
-    if (asked !== undefined) return asked;
+    if (asked !== undefined) return withinPatience(asked);
     const answer = this.#find(key, token).finally(() => this.#asked.delete(key));
     this.#asked.set(key, answer);
     return withinPatience(answer);
   }
 
   async #find(key: string, { identity, profile, expiresAt }: AccessToken): Promise<UserId> {
-    const { users, now } = this.#options;
-    const user = await users.find(identity, profile);
+    const user = await this.#options.users.find(identity, profile);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
-    this.#known.set(key, { userId: user.id, profile, expiresAt, checkedAt: now() });
+    this.#known.set(key, { userId: user.id, profile, expiresAt, checkedAt: performance.now() });
     return user.id;
   }
 

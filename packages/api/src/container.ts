@@ -19,7 +19,6 @@ import type {
   PresenceReader,
   SessionStore,
   TokenIssuer,
-  TokenVerifier,
   UserStore,
 } from '@presence/domain';
 import { Container, type ServiceIdentifier } from 'inversify';
@@ -48,7 +47,7 @@ const READER: ServiceIdentifier<PresenceReader> = Symbol('presence reader');
 const USERS: ServiceIdentifier<UserStore> = Symbol('user store');
 const SESSIONS: ServiceIdentifier<SessionStore> = Symbol('session store');
 const AS_OF: ServiceIdentifier<AsOfStore> = Symbol('as-of store');
-const VERIFIER: ServiceIdentifier<TokenVerifier> = Symbol('token verifier');
+const VERIFIER: ServiceIdentifier<JwtVerifier> = Symbol('token verifier');
 const ISSUER: ServiceIdentifier<TokenIssuer | null> = Symbol('token issuer');
 const HASHER: ServiceIdentifier<PasswordHasher> = Symbol('password hasher');
 const LIMITER: ServiceIdentifier<LoginLimiter> = Symbol('login limiter');
@@ -89,6 +88,7 @@ export function wireApi(surroundings: ApiSurroundings, settings: ApiSettings): A
     sessions: use(SESSIONS),
     asOf: use(AS_OF),
     verifier: use(VERIFIER),
+    tokenCache: () => use(VERIFIER).cacheCounts,
     issuer: use(ISSUER),
     hasher: use(HASHER),
     limiter: use(LIMITER),

@@ -20,7 +20,8 @@ export class DatabaseWatch {
   readonly #options: WatchOptions;
   #timer: NodeJS.Timeout | undefined;
   #cursor: string | null = null;
-  #answeredAt: Millis = Number.NEGATIVE_INFINITY;
+  /** By the monotonic clock: the other one may be set. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
   #failed = false;
   #asOf: Millis | undefined;
   #lag: Duration | undefined;
@@ -32,7 +33,7 @@ export class DatabaseWatch {
 
   /** Whether the database has answered lately. */
   get reachable(): boolean {
-    return !this.#failed && this.#options.now() - this.#answeredAt < SILENCE;
+    return !this.#failed && performance.now() - this.#answeredAt < SILENCE;
   }
 
   /** The latest as-of that anybody here has read; `undefined` before the first. */
@@ -74,7 +75,7 @@ export class DatabaseWatch {
     for (const session of answer.ended) ended.add(session);
     ended.forget(now());
     this.#cursor = answer.cursor;
-    this.#answeredAt = now();
+    this.#answeredAt = performance.now();
   }
 
   async #readAsOf(): Promise<void> {

@@ -28,6 +28,14 @@ export interface ApiDependencies {
   readonly logger: Logger;
   /** The clock that stamps events; the system's by default. */
   readonly now?: () => Millis;
+  /** How the cache of verified tokens has done since the start, where there is one. */
+  readonly tokenCache?: () => TokenCounts;
   /** Where the API's metrics go; one of its own by default. */
   readonly registry?: Registry;
+}
+
+export interface TokenCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly size: number;
 }

@@ -1,5 +1,6 @@
 import type { Millis, PresenceReader } from '@presence/domain';
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { TokenCounts } from './dependencies.js';
 import type { ApiServices } from './services.js';
 
 /** Counting everybody is not free; several scrapers share one count. */
@@ -7,9 +8,10 @@ const COUNT_AGAIN_AFTER = 5_000;
 
 /** What the process does, read whenever /metrics is asked for. */
 export function registerServiceMetrics(registry: Registry, services: ApiServices): void {
-  const { publisher, watch, ended, readiness } = services;
+  const { publisher, watch, ended, readiness, tokenCache } = services;
   const gauge = (name: string, help: string, read: () => Reading) =>
     gaugeOf(registry, name, help, read);
+  if (tokenCache !== undefined) registerTokenCache(registry, tokenCache);
   gauge('presence_ended_sessions', 'Sessions whose tokens are refused.', () => ended.size);
   gauge('presence_as_of_lag_seconds', 'How far as-of is behind the clock.', () =>
     watch.lag === undefined ? undefined : watch.lag / 1_000,
@@ -26,6 +28,24 @@ export function registerServiceMetrics(registry: Registry, services: ApiServices
 }
 
 type Reading = number | undefined | Promise<number | undefined>;
+
+function registerTokenCache(registry: Registry, read: () => TokenCounts): void {
+  counterOf(registry, 'presence_token_cache_hits_total', 'Tokens known.', () => read().hits);
+  counterOf(registry, 'presence_token_cache_misses_total', 'Verified.', () => read().misses);
+  gaugeOf(registry, 'presence_token_cache_entries', 'Tokens held.', () => read().size);
+}
+
+function counterOf(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}
 
 /** A gauge whose reading is not known has no sample, rather than a wrong one. */
 function gaugeOf(registry: Registry, name: string, help: string, read: () => Reading): void {

@@ -38,6 +38,8 @@ export class JwtVerifier implements TokenVerifier {
   readonly #verified: VerifiedTokens;
   readonly #published: PublishedKeys | undefined;
   readonly #now: () => Millis;
+  #hits = 0;
+  #misses = 0;
 
   constructor(settings: VerifierSettings, options: VerifierOptions = {}) {
     const { cacheBytes = CACHE_BYTES, now = Date.now } = options;
@@ -49,11 +51,20 @@ export class JwtVerifier implements TokenVerifier {
     }
   }
 
+  /** How the cache has done since the start: tokens found, not found, and held now. */
+  get cacheCounts(): { hits: number; misses: number; size: number } {
+    return { hits: this.#hits, misses: this.#misses, size: this.#verified.size };
+  }
+
   /** Answers at once, unless keys must be fetched first. */
   verify(token: string): AccessToken | Promise<AccessToken> {
     const digest = tokenDigest(token);
     const known = this.#verified.get(digest, this.#now());
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#hits++;
+      return known;
+    }
+    this.#misses++;
     const header = this.#header(token);
     const key = this.#key(header);
     if (key instanceof Promise)
