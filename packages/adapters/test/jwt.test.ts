@@ -277,6 +277,8 @@ describe('A token verifier', () => {
     expect(by.verify(first)).to.equal(access);
     for (let n = 0; n < 10; n++) by.verify(sign({ ...CLAIMS, jti: `${n}` }));
     expect(by.verify(first)).not.to.equal(access);
+    expect(by.cacheCounts).to.include({ hits: 1, misses: 12 });
+    expect(by.cacheCounts.size).to.be.within(2, 7);
   });
 });
 

@@ -10,7 +10,7 @@ import { type Claims, isClaims, isText, profileOf, roleOf, textAt } from './clai
 import type { Algorithm, VerifierSettings } from './jwt-settings.js';
 import { PublishedKeys } from './published-keys.js';
 import { tokenDigest } from './token-digest.js';
-import { VerifiedTokens } from './verified-tokens.js';
+import { type CacheCounts, VerifiedTokens } from './verified-tokens.js';
 
 /** About 120,000 tokens. */
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -38,8 +38,6 @@ export class JwtVerifier implements TokenVerifier {
   readonly #verified: VerifiedTokens;
   readonly #published: PublishedKeys | undefined;
   readonly #now: () => Millis;
-  #hits = 0;
-  #misses = 0;
 
   constructor(settings: VerifierSettings, options: VerifierOptions = {}) {
     const { cacheBytes = CACHE_BYTES, now = Date.now } = options;
@@ -51,20 +49,16 @@ export class JwtVerifier implements TokenVerifier {
     }
   }
 
-  /** How the cache has done since the start: tokens found, not found, and held now. */
-  get cacheCounts(): { hits: number; misses: number; size: number } {
-    return { hits: this.#hits, misses: this.#misses, size: this.#verified.size };
+  /** How the cache of verified tokens has done since the start. */
+  get cacheCounts(): CacheCounts {
+    return this.#verified.counts;
   }
 
   /** Answers at once, unless keys must be fetched first. */
   verify(token: string): AccessToken | Promise<AccessToken> {
     const digest = tokenDigest(token);
     const known = this.#verified.get(digest, this.#now());
-    if (known !== undefined) {
-      this.#hits++;
-      return known;
-    }
-    this.#misses++;
+    if (known !== undefined) return known;
     const header = this.#header(token);
     const key = this.#key(header);
     if (key instanceof Promise)

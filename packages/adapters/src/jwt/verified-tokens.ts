@@ -7,24 +7,37 @@ const ENTRY_BYTES = 400;
 /** V8 stores a character in one byte, or in two once any character of the text is over U+00FF. */
 const CHARACTER_BYTES = 2;
 
+/** Tokens that were found, those that were not, and how many are held now. */
+export interface CacheCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly size: number;
+}
+
 /**
  * What verified tokens said, up to their expiry: verifying one costs 22 µs, looking it up 1.4. Bounded in
  * bytes, not in entries, since a token may be 200 bytes long or 8,000.
  */
 export class VerifiedTokens {
   readonly #tokens: LRUCache<string, AccessToken>;
+  #hits = 0;
+  #misses = 0;
 
   constructor(maxBytes: number) {
     this.#tokens = new LRUCache({ maxSize: maxBytes, sizeCalculation: byteSize });
   }
 
-  get size(): number {
-    return this.#tokens.size;
+  get counts(): CacheCounts {
+    return { hits: this.#hits, misses: this.#misses, size: this.#tokens.size };
   }
 
   get(digest: string, now: Millis): AccessToken | undefined {
     const token = this.#tokens.get(digest);
-    if (token === undefined || token.expiresAt > now) return token;
+    if (token !== undefined && token.expiresAt > now) {
+      this.#hits++;
+      return token;
+    }
+    this.#misses++;
     this.#tokens.delete(digest);
     return undefined;
   }
