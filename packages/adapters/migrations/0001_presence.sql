@@ -33,6 +33,31 @@ BEGIN
 END
 $$;
 
+-- How many users there are, so that nobody has to count them.
+CREATE TABLE user_count (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  total bigint NOT NULL
+);
+INSERT INTO user_count (total) VALUES (0);
+
+CREATE FUNCTION count_users() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    UPDATE user_count SET total = 0;
+  ELSE
+    UPDATE user_count SET total = total
+      + (SELECT count(*) FROM changed) * CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
+  END IF;
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER users_added AFTER INSERT ON users
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_users();
+CREATE TRIGGER users_removed AFTER DELETE ON users
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION count_users();
+CREATE TRIGGER users_emptied AFTER TRUNCATE ON users
+  FOR EACH STATEMENT EXECUTE FUNCTION count_users();
+
 -- One narrow row a user, rewritten by every event. The greatest event's key is (last_seen,
 -- explicit, declared, session_id); since every event moves last_seen, it needs no second clock.
 CREATE TABLE user_presence (
@@ -139,7 +164,7 @@ CREATE TABLE publisher_marks (
 -- Down Migration
 
 DROP TABLE publisher_marks, presence_publishers, presence_clock, presence_changes,
-  presence_inbox, ended_sessions, user_presence, users;
-DROP FUNCTION next_user_id();
+  presence_inbox, ended_sessions, user_presence, user_count, users;
+DROP FUNCTION next_user_id(), count_users();
 DROP SEQUENCE user_ids;
 DROP TYPE presence_status;

@@ -9,6 +9,8 @@ const DATA_CLASSES = new Set(['22', '23']);
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const UNIQUE_VIOLATION = '23505';
+const UNDEFINED_TABLE = '42P01';
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
@@ -41,7 +43,16 @@ export function translateError(error: unknown): unknown {
   }
   if (isConflict(error) || isLockTimeout(error) || isUniqueViolation(error)) return error;
   if (blamesData(state)) return new RowRefused(state, { cause: error });
+  if (blamesStatement(state)) return error;
   return new Unavailable('database', 1_000, { cause: error });
+}
+
+/**
+ * A mistake of ours, which waiting does not mend. Tables that are missing will come with a
+ * migration, and rights with an operator.
+ */
+function blamesStatement(state: string): boolean {
+  return state.startsWith('42') && state !== UNDEFINED_TABLE && state !== INSUFFICIENT_PRIVILEGE;
 }
 
 /** P0001 is what a trigger raises. */

@@ -14,8 +14,8 @@ import type pg from 'pg';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { timestamp } from './event-row.js';
 import { query } from './pool.js';
-import { type Condition, Statement } from './statement.js';
-import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
+import { COUNTS, type Condition, Statement } from './statement.js';
+import { CLOCK, VISIBLE } from './visibility.js';
 
 const USER = `u.id, u.username, u.email, u.role, ${VISIBLE} AS status, p.last_seen AS "lastSeen"`;
 
@@ -58,16 +58,9 @@ export class PostgresPresenceReader implements PresenceReader {
     const after: Condition = (at) =>
       `p.last_seen <= ${at[0]} AND (p.last_seen < ${at[0]} OR p.user_id > ${at[1]})`;
     if (position) sql.where(after, timestamp(position[0]!), position[1]!);
-    const rows = await query<PageRow>(
-      this.#pool,
-      sql.page({
-        count: `SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}`,
-        rows: `SELECT p.* FROM user_presence p WHERE ${SHOWN.online}`,
-        columns: USER,
-        order: 'p.last_seen DESC, p.user_id',
-        request: page,
-      }),
-    );
+    const source = sql.matching({ status: 'online' });
+    const cut = { columns: USER, order: 'p.last_seen DESC, p.user_id', request: page };
+    const rows = await query<PageRow>(this.#pool, sql.page(source, cut));
     return toPage(rows, page, ({ lastSeen, id }) => [lastSeen!, id]);
   }
 
@@ -77,10 +70,8 @@ export class PostgresPresenceReader implements PresenceReader {
     if ('cursor' in page && page.cursor !== '') {
       sql.where((at) => `p.user_id > ${at[0]}`, decodeCursor(page.cursor, 1)[0]!);
     }
-    const rows = await query<PageRow>(
-      this.#pool,
-      sql.page({ ...source, columns: USER, order: 'p.user_id', request: page }),
-    );
+    const cut = { columns: USER, order: 'p.user_id', request: page };
+    const rows = await query<PageRow>(this.#pool, sql.page(source, cut));
     return toPage(rows, page, ({ id }) => [id]);
   }
 
@@ -88,9 +79,8 @@ export class PostgresPresenceReader implements PresenceReader {
     const [row] = await query<Statistics & { asOf: Millis }>(this.#pool, {
       name: 'read-statistics',
       text: `
-        SELECT clock.as_of AS "asOf", (SELECT count(*) FROM users) AS total,
-          (SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}) AS online,
-          (SELECT count(*) FROM user_presence p WHERE ${SHOWN.away}) AS away
+        SELECT clock.as_of AS "asOf", (SELECT total FROM user_count) AS total,
+          (${COUNTS.online}) AS online, (${COUNTS.away}) AS away
         FROM ${CLOCK}`,
       values: [this.#policy.offlineAfter],
     });

@@ -5,11 +5,15 @@ import { CLOCK, SHOWN } from './visibility.js';
 /** SQL over its own parameters' placeholders. */
 export type Condition = (placeholders: readonly string[]) => string;
 
-interface Paged {
-  /** A statement that counts all rows that match. */
+/** What a page is cut from: rows `p` of user_presence. */
+export interface Source {
+  /** A statement that counts them. */
   readonly count: string;
-  /** A statement that gives them, as `p`, up to its WHERE clause. */
-  readonly rows: string;
+  /** Statements that give them, up to their WHERE clauses; no row is in two of them. */
+  readonly parts: readonly string[];
+}
+
+interface Cut {
   readonly columns: string;
   readonly order: string;
   readonly request: PageRequest;
@@ -29,29 +33,39 @@ export class Statement {
     this.#conditions.push(condition(values.map((value) => this.#parameter(value))));
   }
 
-  /** The rows and the count of users that match a filter. */
-  matching({ status, search }: UserFilter): Pick<Paged, 'count' | 'rows'> {
-    const from = search === undefined ? 'user_presence p' : this.#searched(search);
-    const parts = status === undefined ? ['true'] : PARTS[status];
-    const counts = parts.map((part) => `(SELECT count(*) FROM ${from} WHERE ${part})`);
-    const rows = parts.map((part) => `SELECT p.* FROM ${from} WHERE ${part}`);
+  /** The users that match a filter. */
+  matching({ status, search }: UserFilter): Source {
+    const parts = status === undefined ? [{ where: 'true' }] : PARTS[status];
+    if (search === undefined) {
+      const count = status === undefined ? 'SELECT total FROM user_count' : COUNTS[status];
+      return { count, parts: parts.map((part) => partOf('user_presence p', part)) };
+    }
+    const found = this.#searched(search);
+    const counts = parts.map(({ where }) => `(SELECT count(*) FROM ${found} WHERE ${where})`);
     return {
       count: `SELECT ${counts.join(' + ')}`,
-      rows:
-        rows.length === 1 ? rows[0]! : `SELECT p.* FROM (${rows.join(' UNION ALL ')}) p WHERE true`,
+      parts: parts.map((part) => partOf(found, part)),
     };
   }
 
-  page({ count, rows, columns, order, request }: Paged): pg.QueryConfig {
-    const narrowed = [rows, ...this.#conditions].join(' AND ');
+  /**
+   * The total stands apart: beside the rows it would be counted once for each of them. Each part
+   * is ordered and cut by itself, so that an index can give it in order.
+   */
+  page({ count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
     const limit = this.#parameter(request.perPage + 1);
     const offset = this.#parameter('page' in request ? (request.page - 1) * request.perPage : 0);
+    const cut = (part: string) =>
+      `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${limit}::bigint + ${offset}::bigint)`;
     return {
       text: `
-        SELECT clock.as_of AS "asOf", (${count}) AS "totalCount", page.*
-        FROM ${CLOCK} LEFT JOIN LATERAL (
+        WITH clock AS MATERIALIZED (SELECT * FROM ${CLOCK}),
+          total AS MATERIALIZED (SELECT (${count}) AS "totalCount" FROM clock)
+        SELECT clock.as_of AS "asOf", total."totalCount", page.*
+        FROM clock CROSS JOIN total LEFT JOIN LATERAL (
           SELECT ${columns} FROM (
-            ${narrowed} ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}
+            SELECT p.* FROM (${parts.map(cut).join(' UNION ALL ')}) p
+            ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`,
@@ -70,12 +84,36 @@ export class Statement {
   }
 }
 
+interface Part {
+  readonly where: string;
+  /**
+   * Few rows match, if any: find them first and order them then. The planner, which expects many,
+   * would walk through all users in order until it has met enough of them.
+   */
+  readonly few?: boolean;
+}
+
+function partOf(from: string, { where, few }: Part): string {
+  const rows = `SELECT p.* FROM ${from} WHERE ${where}`;
+  return few ? `SELECT p.* FROM (${rows} OFFSET 0) p WHERE true` : rows;
+}
+
 /**
  * The users that a status shows, as parts that an index answers each: who is offline either says
  * so in the row, or has fallen silent since the last sweep.
  */
-const PARTS: Record<Status, readonly string[]> = {
-  online: [SHOWN.online],
-  away: [SHOWN.away],
-  offline: [`p.online_status = 'offline'`, SHOWN.silent],
+const PARTS: Record<Status, readonly Part[]> = {
+  online: [{ where: SHOWN.online }],
+  away: [{ where: SHOWN.away }],
+  offline: [{ where: `p.online_status = 'offline'` }, { where: SHOWN.silent, few: true }],
+};
+
+const online = `SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}`;
+const away = `SELECT count(*) FROM user_presence p WHERE ${SHOWN.away}`;
+
+/** How many a status shows. Most users are offline: they are what is left, not counted. */
+export const COUNTS: Record<Status, string> = {
+  online,
+  away,
+  offline: `SELECT total - (${online}) - (${away}) FROM user_count`,
 };

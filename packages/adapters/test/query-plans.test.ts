@@ -1,0 +1,115 @@
+import { createPool, PostgresPresenceReader } from '@presence/adapters/postgres';
+import { type Database, services } from '@presence/test-services';
+import { expect } from 'chai';
+import type pg from 'pg';
+
+const USERS = 200_000;
+const PER_PAGE = 50;
+
+/** Runs every query of a reader under EXPLAIN as well. */
+class ExplainingPool {
+  readonly plans: string[] = [];
+
+  constructor(readonly pool: pg.Pool) {}
+
+  async query(config: pg.QueryConfig): Promise<pg.QueryResult> {
+    const { text, values = [] } = config;
+    const { rows } = await this.pool.query(`EXPLAIN (ANALYZE) ${text}`, values);
+    this.plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+    return this.pool.query({ text, values });
+  }
+}
+
+describe('With many users, a tenth of them online, the database', function () {
+  this.timeout(120_000);
+  let database: Database;
+  let pool: pg.Pool;
+  let explaining: ExplainingPool;
+  let reader: PostgresPresenceReader;
+
+  before(async () => {
+    database = await (await services()).createDatabase();
+    const timeouts = { statement: 60_000 };
+    pool = createPool({ url: database.url, size: 2, applicationName: 'presence-test', timeouts });
+    await pool.query(
+      `INSERT INTO users (id, issuer, subject, username, email, role)
+       SELECT id, 'presence', id::text, 'user' || id, 'user' || id || '@example.com', 'user'
+       FROM generate_series(1, $1::int) id`,
+      [USERS],
+    );
+    await pool.query(`
+      INSERT INTO user_presence (user_id, online_status, last_seen)
+      SELECT id, (CASE WHEN id % 100 = 0 THEN 'away' WHEN id % 10 = 0 THEN 'online'
+        ELSE 'offline' END)::presence_status, now() - id % 90 * interval '1 s' FROM users`);
+    await pool.query('UPDATE presence_clock SET as_of = now()');
+    await pool.query('VACUUM (ANALYZE) users');
+    await pool.query('VACUUM (ANALYZE) user_presence');
+  });
+
+  beforeEach(() => {
+    explaining = new ExplainingPool(pool);
+    reader = new PostgresPresenceReader(explaining as unknown as pg.Pool, {
+      offlineAfter: 110_000,
+    });
+  });
+
+  afterEach(() => {
+    for (const plan of explaining.plans) {
+      expect(plan).to.not.match(/Seq Scan on (users|user_presence)/);
+      expect(plan).to.not.match(/Sort Method: (external|quicksort\s+Memory: \d{4,})/);
+    }
+  });
+
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  const first = { page: 1, perPage: PER_PAGE };
+
+  it("finds a user's status by index", () => reader.user(USERS / 2));
+
+  it('finds 500 statuses by index', () =>
+    reader.users(Array.from({ length: 500 }, (_, at) => at * 7 + 1)));
+
+  it('gives who is online in the order of an index, by page and by cursor', async () => {
+    const { value } = await reader.online(first);
+    expect(value.items).to.have.length(PER_PAGE);
+    await reader.online({ cursor: value.nextCursor!, perPage: PER_PAGE });
+    for (const plan of explaining.plans) expect(plan).to.not.contain('Sort Key: p.last_seen');
+  });
+
+  for (const status of ['online', 'away', 'offline'] as const) {
+    it(`filters those ${status} by index`, async () => {
+      const { value } = await reader.list({ status }, first);
+      const share = { online: 0.09, away: 0.01, offline: 0.9 }[status];
+      expect(value.totalCount).to.equal(USERS * share);
+    });
+  }
+
+  it('lists all by index', () => reader.list({}, first));
+
+  it('searches by index', async () => {
+    const { value } = await reader.list({ search: 'SER12345' }, first);
+    expect(value.totalCount).to.equal(11);
+  });
+
+  it('counts by index', async () => {
+    const { value } = await reader.statistics();
+    expect(value).to.deep.equal({
+      total: USERS,
+      online: USERS * 0.09,
+      away: USERS * 0.01,
+      offline: USERS * 0.9,
+    });
+  });
+
+  it('has both fields in an index, as the documents ask', async () => {
+    const { rows } = await pool.query<{ indexdef: string }>(
+      `SELECT indexdef FROM pg_indexes WHERE tablename = 'user_presence' ORDER BY indexname`,
+    );
+    const definitions = rows.map(({ indexdef }) => indexdef);
+    expect(definitions.some((text) => text.includes('(online_status'))).to.equal(true);
+    expect(definitions.some((text) => text.includes('last_seen DESC'))).to.equal(true);
+  });
+});
