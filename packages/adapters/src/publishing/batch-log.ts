@@ -56,6 +56,11 @@ export class BatchLog {
     return this.#inFlight.size;
   }
 
+  /** How far time is cut: what is recorded from now on belongs behind it. */
+  get reached(): number {
+    return this.#reached;
+  }
+
   /** When the oldest event that is not confirmed was recorded; `null` where there is none. */
   get oldest(): number | null {
     return earlier(this.#oldestCut, this.#pendingSince);

@@ -47,6 +47,15 @@ export class Lease {
     return { publisher: this.#publisher, kind: 'app', since };
   }
 
+  /** The same where what the last life sent is gone: as-of must not wait for it. */
+  async beginAfterLoss(since: number): Promise<PublisherName> {
+    const { store, onError } = this.#options;
+    const before = this.#publisher;
+    const name = await this.begin(since);
+    store?.release(before).catch(onError);
+    return name;
+  }
+
   /** @returns false where as-of does not wait for this publisher any more: begin anew. */
   async renew(since: number): Promise<boolean> {
     const { store, onError } = this.#options;

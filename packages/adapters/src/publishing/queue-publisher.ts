@@ -11,7 +11,7 @@ import {
 import { MAX_BATCH_EVENTS } from '../wire/names.js';
 import { type Batch, BatchLog } from './batch-log.js';
 import { Lease, RENEW_EVERY } from './lease.js';
-import type { Outlet } from './outlet.js';
+import { type Outlet, QueueGone } from './outlet.js';
 import type { PublisherMetrics } from './publisher-metrics.js';
 
 export interface PublisherOptions {
@@ -92,6 +92,7 @@ export class QueuePublisher implements EventPublisher {
       return submission;
     } catch (error) {
       this.#metrics.submitted?.('unavailable', performance.now() - began);
+      if (error instanceof Unavailable && error.cause instanceof QueueGone) this.#beginAfterLoss();
       throw error;
     }
   }
@@ -119,13 +120,19 @@ export class QueuePublisher implements EventPublisher {
   }
 
   /** Everything that is not confirmed goes out again, under a new name. */
-  async #begin(since: number): Promise<void> {
+  async #begin(since: number, lost = false): Promise<void> {
     this.#named = false;
-    this.#log.restart(await this.#lease.begin(since));
+    const name = await (lost ? this.#lease.beginAfterLoss(since) : this.#lease.begin(since));
+    this.#log.restart(name);
     this.#named = true;
     this.#due = true;
     this.#saidLast = false;
     this.#flush();
+  }
+
+  /** With the queue went intervals that nobody can settle any more. */
+  #beginAfterLoss(): void {
+    if (this.#named) void this.#begin(this.#log.restartAt, true);
   }
 
   async #renew(): Promise<void> {
@@ -196,7 +203,8 @@ export class QueuePublisher implements EventPublisher {
   #failed(batch: Batch, error: unknown): void {
     if (!this.#log.fail(batch)) return;
     this.#metrics.failed?.(batch.events.length, error);
-    this.#flushTimer ??= setTimeout(() => this.#flushNow(), RETRY_AFTER);
+    if (error instanceof QueueGone) this.#beginAfterLoss();
+    else this.#flushTimer ??= setTimeout(() => this.#flushNow(), RETRY_AFTER);
   }
 
   #wallMicros(): number {

@@ -1,5 +1,6 @@
 import { type Duration, Unavailable } from '@presence/domain';
 import type { ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
+import { QueueGone } from '../publishing/outlet.js';
 import type { BrokerConnection, Participant } from './broker-connection.js';
 
 /** The broker does not hold this message, or nobody knows. Sending it again is safe. */
@@ -79,7 +80,7 @@ export class ConfirmedChannel implements Participant {
     this.#tellReady();
   }
 
-  /** Resolves once the broker holds the message in a queue. @throws NotConfirmed */
+  /** Resolves once the broker holds the message in a queue. @throws NotConfirmed, QueueGone */
   publish({ exchange, routingKey, body, options, unheard = false }: Outgoing): Promise<void> {
     return new Promise((resolve, reject) => {
       const channel = this.#channel;
@@ -89,10 +90,11 @@ export class ConfirmedChannel implements Participant {
         const returned = this.#returned.delete(String(options.messageId));
         if (error) reject(new NotConfirmed('The broker did not confirm.', { cause: error }));
         else if (returned) {
-          const reason = new NotConfirmed('No queue takes this message.');
+          const reason = new QueueGone('No queue takes this message.');
           reject(reason);
-          // A queue is missing: a new connection declares it again, or says what is missing.
-          this.#connection.renew(reason);
+          // A new connection declares it again, or says what is missing. Not before whoever
+          // published this has been told why.
+          setImmediate(() => this.#connection.renew(reason));
         } else resolve();
       });
     });

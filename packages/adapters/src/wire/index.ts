@@ -1,5 +1,7 @@
+export { asyncapiDocument } from './asyncapi.js';
 export { type DecodeRules, decode, type IncomingMessage } from './decode.js';
 export { encodeBatches, encodeChange, encodeEvent } from './encode.js';
+export { type Carrier, messageFaults } from './message-check.js';
 export {
   BATCH_KEY,
   CHANGES_EXCHANGE,

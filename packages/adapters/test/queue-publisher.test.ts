@@ -1,0 +1,157 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { LeaseStore, Progress } from '@presence/domain';
+import { eventually } from '@presence/test-services';
+import { expect } from 'chai';
+import type { Batch } from '../dist/publishing/batch-log.js';
+import { QueueGone } from '../dist/publishing/outlet.js';
+import { QueuePublisher } from '../dist/publishing/queue-publisher.js';
+import { expectNoGap, heartbeat } from './queue-contract.js';
+
+/** A queue that confirms when it is told to. */
+class Outlet {
+  connected = true;
+  ready = true;
+  /** What becomes of a batch; `null`: nobody knows yet. */
+  answer: ((batch: Batch) => Promise<void>) | null = () => Promise.resolve();
+  readonly sent: Batch[] = [];
+  #listener = () => {};
+
+  onReady(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  sendBatch(batch: Batch): Promise<void> {
+    this.sent.push(batch);
+    return this.answer?.(batch) ?? new Promise(() => {});
+  }
+
+  submit(): Promise<never> {
+    return Promise.reject(new Error('not asked'));
+  }
+
+  /** `connection.blocked` and a full socket look the same. */
+  set stopped(stopped: boolean) {
+    this.ready = !stopped;
+    if (this.ready) this.#listener();
+  }
+
+  get progress(): Progress[] {
+    return this.sent.map(({ progress }) => progress);
+  }
+
+  get events(): number {
+    return this.sent.reduce((sum, { events }) => sum + events.length, 0);
+  }
+}
+
+/** Leases that the test gives and takes. */
+class Leases implements LeaseStore {
+  known = new Set<string>();
+  readonly registered: string[] = [];
+  async register(publisher: string, _: string, since: number): Promise<number> {
+    this.registered.push(publisher);
+    this.known.add(publisher);
+    return since;
+  }
+  async renew(publisher: string): Promise<boolean> {
+    return this.known.has(publisher);
+  }
+  async release(publisher: string): Promise<void> {
+    this.known.delete(publisher);
+  }
+}
+
+describe('A publisher', () => {
+  let outlet: Outlet;
+  let publisher: QueuePublisher;
+
+  beforeEach(() => {
+    outlet = new Outlet();
+  });
+  afterEach(() => publisher.close(0));
+
+  it('sends nothing while the queue takes nothing, and all of it at once then', async () => {
+    publisher = new QueuePublisher(outlet);
+    await eventually(() => outlet.sent.length > 0);
+    outlet.stopped = true;
+    const before = outlet.sent.length;
+    for (let user = 1; user <= 10; user++) publisher.record(heartbeat(user));
+    await wait(50);
+    expect(outlet.sent).to.have.length(before);
+    outlet.stopped = false;
+    await eventually(() => outlet.events === 10);
+    expectNoGap(outlet.progress);
+  });
+
+  it('keeps no more than so many batches on their way, and folds meanwhile', async () => {
+    outlet.answer = null;
+    publisher = new QueuePublisher(outlet);
+    for (let round = 0; round < 40; round++) {
+      for (let user = 1; user <= 1_000; user++) publisher.record(heartbeat(user, round));
+      await new Promise(setImmediate);
+    }
+    expect(outlet.sent).to.have.length(32);
+    outlet.answer = () => Promise.resolve();
+  });
+
+  it('promises nothing once its oldest unconfirmed event is older than the horizon', async () => {
+    outlet.answer = null;
+    publisher = new QueuePublisher(outlet, { horizon: 100 });
+    publisher.record(heartbeat(1));
+    expect(publisher.accepting).to.equal(true);
+    await eventually(() => !publisher.accepting);
+    outlet.answer = () => Promise.resolve();
+  });
+
+  it('sends again what the queue refused', async () => {
+    let refusals = 3;
+    outlet.answer = () =>
+      refusals-- > 0 ? Promise.reject(new Error('nacked')) : Promise.resolve();
+    publisher = new QueuePublisher(outlet);
+    publisher.record(heartbeat(1));
+    await eventually(() => outlet.sent.length >= 4);
+    await publisher.close(1_000);
+    expectNoGap(outlet.progress);
+    expect(outlet.progress.at(-1)?.last).to.equal(true);
+  });
+
+  it('registers before it sends, and begins anew where its lease is gone', async () => {
+    const leases = new Leases();
+    publisher = new QueuePublisher(outlet, { leases });
+    await eventually(() => outlet.sent.length > 0);
+    const [first] = leases.registered;
+    expect(outlet.sent[0]?.progress.publisher).to.equal(first);
+    leases.known.clear();
+    await eventually(() => leases.registered.length === 2, { within: 8_000 });
+    const second = leases.registered[1]!;
+    await eventually(() => outlet.progress.some((each) => each.publisher === second));
+    expectNoGap(outlet.progress);
+  });
+
+  it('begins anew, and lets go of its old name, where the queue itself is gone', async () => {
+    const leases = new Leases();
+    publisher = new QueuePublisher(outlet, { leases });
+    await eventually(() => outlet.sent.length > 0);
+    outlet.answer = () => {
+      outlet.answer = () => Promise.resolve();
+      return Promise.reject(new QueueGone());
+    };
+    publisher.record(heartbeat(1));
+    await eventually(() => leases.registered.length === 2);
+    const [first, second] = leases.registered as [string, string];
+    const ofSecond = () => outlet.sent.filter(({ progress }) => progress.publisher === second);
+    await eventually(() => ofSecond().some(({ events }) => events.length === 1));
+    expect([...leases.known]).to.deep.equal([second]);
+    expect(ofSecond()[0]?.progress.since).to.be.above(0);
+    expect(first).not.to.equal(second);
+  });
+
+  it('begins where the database does not answer', async () => {
+    const never = () => new Promise<never>(() => {});
+    publisher = new QueuePublisher(outlet, {
+      leases: { register: never, renew: never, release: never },
+    });
+    publisher.record(heartbeat(1));
+    await eventually(() => outlet.events === 1);
+  });
+});
