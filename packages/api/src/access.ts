@@ -3,7 +3,11 @@ import type { Caller } from './context.js';
 import { forbidden, unauthorized } from './problem.js';
 import type { ServingSettings } from './settings.js';
 
-/** Who may take a route. A `user` is a person: a service has no presence of its own. */
+/**
+ * Who may take a route. A `user` is a person: a service has no presence of its own. A `reader` is
+ * an admin or a service, and with `adminAccess` `read` everybody; an `admin` is one by role, and
+ * with `authenticated` everybody but services, which only ever read.
+ */
 export type Access = 'anyone' | 'user' | 'reader' | 'admin';
 
 type AccessSettings = Pick<ServingSettings, 'adminAccess'>;

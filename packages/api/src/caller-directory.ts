@@ -25,7 +25,8 @@ export interface DirectoryOptions {
   readonly ownIssuer: string;
 }
 
-const MAX_KNOWN = 100_000;
+/** More than are online at once; about 300 bytes each. */
+const MAX_KNOWN = 250_000;
 /** After this long a user is looked up again: a removed one is noticed. */
 const RECHECK_AFTER: Duration = 600_000;
 /** Longer than a healthy database takes, shorter than a person notices. */

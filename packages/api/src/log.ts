@@ -5,7 +5,7 @@ import { type DestinationStream, type Logger, pino } from 'pino';
  * hangs on it may hold a row or a body, and so a token, a password or an address.
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  const options = { level, base: { service: 'presence-api' }, serializers: { err: errorFields } };
+  const options = { level, name: 'presence-api', serializers: { err: errorFields } };
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 

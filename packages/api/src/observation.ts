@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { ApiContext, ApiMiddleware } from './context.js';
 import type { RequestMetrics } from './request-metrics.js';
 
-const HEARTBEAT = '/api/users/heartbeat/';
+/** Nearly all there is: a line for each would cost more than the answer. */
+const QUIET = new Set(['/api/users/heartbeat/', '/health/live', '/health/ready']);
 
 /** Nothing as long as a token, and nothing that could be an address. */
 const SANE_ID = /^[\w.:-]{1,64}$/;
@@ -30,8 +31,7 @@ function requestIdOf(given: string | string[] | undefined): string {
 /** By template, never by path or query: those may hold what somebody searched for. */
 function logRequest(logger: Logger, ctx: ApiContext, route: string, millis: number): void {
   const { method, status } = ctx;
-  // Heartbeats are nearly all there is: a line for each would cost more than the heartbeat.
-  const level = route === HEARTBEAT && status === 200 ? 'debug' : 'info';
+  const level = status === 200 && QUIET.has(route) ? 'debug' : 'info';
   if (!logger.isLevelEnabled(level)) return;
   const { requestId, caller } = ctx.state;
   const userId = caller?.userId ?? undefined;

@@ -1,7 +1,7 @@
 import type { ServingSettings } from '@presence/api';
 import { expect } from 'chai';
+import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 const USERS = '/api/users/admin/users';
 const LIST = '/api/users/management/list/';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 const HEARTBEAT = '/api/users/heartbeat/';
 const SET = '/api/users/admin/users/404/set-online-status/';
@@ -190,7 +190,9 @@ describe('checks', () => {
       const long = { 'x-request-id': 'x'.repeat(65) };
       const other = await api.client.get('/health/live', { headers: long });
       expect(other.headers['x-request-id']).to.match(/^[0-9a-f-]{36}$/);
-      const line = JSON.parse(api.lines.find((text) => text.includes('abc-123')) ?? '{}');
+      const line = JSON.parse(
+        api.lines.find((text) => text.includes('abc-123') && text.includes('route')) ?? '{}',
+      );
       expect(line).to.include({ route: '/health/live', status: 200, method: 'GET' });
     });
 

@@ -1,9 +1,9 @@
 import { METHODS } from 'node:http';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { token } from './access-token.js';
 import type { Call } from './answers.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 interface Parameter {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 const HEARTBEAT = '/api/users/heartbeat/';
 

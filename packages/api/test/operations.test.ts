@@ -1,9 +1,10 @@
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { publisherMetrics } from '../dist/publisher-metrics.js';
+import { token } from './access-token.js';
 import { send } from './answers.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token, World } from './world.js';
+import { World } from './world.js';
 
 describe('readiness', () => {
   afterEach(closeAll);
@@ -138,6 +139,8 @@ describe('the end of the API', () => {
     const closed = api.close(5_000);
     const refused = await send(port, 'GET', '/health/ready', {}).catch((error) => error.code);
     expect(refused).to.equal('ECONNREFUSED');
+    expect(api.health()).to.deep.include({ unready: true });
+    expect(api.health().report).to.include({ status: 'draining' });
     release();
     const { status, headers } = await slow;
     expect(status).to.equal(200);

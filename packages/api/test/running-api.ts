@@ -6,8 +6,9 @@ import {
 } from '@presence/api';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { OWN_ISSUER } from './access-token.js';
 import { Client } from './answers.js';
-import { OWN_ISSUER, World } from './world.js';
+import { World } from './world.js';
 
 export const SETTINGS: ServingSettings = {
   host: '127.0.0.1',

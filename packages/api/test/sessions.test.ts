@@ -1,7 +1,7 @@
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
+import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 const LOGIN = '/api/users/login/';
 const REFRESH = '/api/users/token/refresh/';
@@ -63,6 +63,14 @@ describe('login', () => {
     const { status, headers } = await api.client.post(LOGIN, { body: credentials });
     expect(status).to.equal(429);
     expect(headers['retry-after']).to.equal('62');
+  });
+
+  it('spends no time on the password of whoever has to wait', async () => {
+    const { client, world } = await startWorld({}, ({ hasher }) => ({
+      hasher: { ...hasher, verify: () => Promise.reject(new Error('The hasher was asked.')) },
+    }));
+    world.blockedFor = 1_000;
+    expect((await client.post(LOGIN, { body: credentials })).status).to.equal(429);
   });
 
   it('gives guesses sent all at once no more tries than guesses one after the other', async () => {

@@ -4,9 +4,9 @@ import { trackPresence } from '@presence/api/middleware';
 import type { ReportedEvent } from '@presence/domain';
 import { expect } from 'chai';
 import Koa from 'koa';
+import { token } from './access-token.js';
 import { send } from './answers.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
-import { token } from './world.js';
 
 describe('every authenticated request is activity', () => {
   let api: Running;

@@ -1,5 +1,4 @@
 import {
-  type AccessToken,
   applyEvent,
   type CommittedStatus,
   type CommittedTransition,
@@ -31,8 +30,7 @@ import {
   type UserStore,
   visibleStatus,
 } from '@presence/domain';
-
-export const OWN_ISSUER = 'presence';
+import { OWN_ISSUER, readToken, token } from './access-token.js';
 
 const SILENCE = { offlineAfter: 110_000 };
 
@@ -323,36 +321,6 @@ export class World {
     if (!this.rowsLocked) this.apply(event);
     return { presence: this.shown(event.userId), pending: this.rowsLocked };
   }
-}
-
-export interface TokenFacts {
-  readonly user?: User;
-  readonly issuer?: string;
-  readonly subject?: string;
-  readonly username?: string | null;
-  readonly role?: string;
-  readonly sessionId?: string;
-  readonly expiresAt?: Millis;
-}
-
-/** The text of an access token. */
-export function token(facts: TokenFacts): string {
-  const { user, issuer = OWN_ISSUER, subject = `${user?.id ?? 1}` } = facts;
-  const role = facts.role ?? user?.role ?? 'user';
-  const username = facts.username === undefined ? (user?.username ?? null) : facts.username;
-  const verified: AccessToken = {
-    identity: { issuer, subject },
-    profile: username === null ? null : { username, email: null, role },
-    role,
-    sessionId: facts.sessionId ?? 'a-session',
-    expiresAt: facts.expiresAt ?? Date.now() + 900_000,
-  };
-  return `good.${Buffer.from(JSON.stringify(verified)).toString('base64url')}`;
-}
-
-function readToken(text: string): AccessToken | null {
-  if (!text.startsWith('good.')) return null;
-  return JSON.parse(Buffer.from(text.slice(5), 'base64url').toString());
 }
 
 function page(users: readonly UserPresence[], request: PageRequest): Page<UserPresence> {
