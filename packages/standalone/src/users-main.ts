@@ -23,7 +23,7 @@ async function withUsers(options: UsersOptions): Promise<void> {
   const database = await openDatabase(process.env);
   const pool = createPool({ ...database, size: 1, applicationName: 'presence-users' });
   try {
-    const users = new PostgresUserStore(pool, issuer);
+    const users = new PostgresUserStore(pool, issuer.ownIssuer);
     const world = { users, hasher: new Argon2Hasher(), readPassword, print };
     await runUsersCommand(world, options);
   } catch (error) {
