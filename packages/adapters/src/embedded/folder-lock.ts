@@ -33,8 +33,11 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
-/** An owner that has not touched its lock for so long is gone, wherever it ran. */
-const STALE = 10_000;
+/**
+ * An owner on another host that has not touched its lock for so long is gone. Long, because making
+ * a database blocks its process for seconds; on our own host we ask whether the process lives.
+ */
+const STALE = 60_000;
 
 /**
  * Makes a data folder ours alone until `release`, or until the process ends, in whatever way.

@@ -12,7 +12,7 @@ export interface Health {
 export interface OpsOptions {
   readonly host: string;
   readonly port: number;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, 'metrics' | 'contentType'>;
   readonly health: () => Health;
 }
 

@@ -1,0 +1,55 @@
+import { FolderTaken } from '@presence/adapters/embedded';
+import { Unavailable } from '@presence/domain';
+import { HELP, startOptions } from './command-line.js';
+import { type Standalone, startStandalone } from './standalone.js';
+
+const LATEST_END = 9_500;
+
+async function main(): Promise<void> {
+  const options = startOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const starting = startStandalone(process.env, options);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stop(starting, signal));
+    process.on(signal, () => {}); // A second one does not cut the first one's work short.
+  }
+  process.stdout.write((await starting).welcome);
+}
+
+async function stop(starting: Promise<Standalone>, signal: string): Promise<void> {
+  setTimeout(() => process.exit(1), LATEST_END).unref();
+  const standalone = await starting.catch(() => undefined);
+  standalone?.logger.info({ signal }, 'stopping');
+  await standalone?.close();
+  process.exit(0);
+}
+
+/** What a person can do something about is said in a sentence; the rest with its stack. */
+function explain(error: unknown): string {
+  const { code, port } = error as { code?: string; port?: number };
+  if (error instanceof FolderTaken) {
+    return `${error.message}\nStop it first, or set PRESENCE_DATA_DIR to another folder.`;
+  }
+  if (code === 'EADDRINUSE') {
+    return `Port ${port} is taken. Set PORT, or OPS_PORT for the metrics, to another one.`;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return `Port ${port} may not be used by this account. Set PORT or OPS_PORT to another one.`;
+  }
+  if (error instanceof Unavailable) return `${error.message} ${messageOf(error.cause)}`;
+  if (code?.startsWith('ERR_PARSE_ARGS')) return `${messageOf(error)}\n\n${HELP}`;
+  return error instanceof Error ? `${error.stack}` : String(error);
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : '';
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { type FolderLock, startEmbeddedPostgres } from '@presence/adapters/embedded';
+import type { Environment } from '@presence/adapters/environment';
+import { JwtIssuer } from '@presence/adapters/jwt';
+import { type DatabaseAddress, migrate } from '@presence/adapters/postgres';
+import { createLogger } from '@presence/api';
+import type { Logger } from 'pino';
+import { isEmbedded, needsSecret, readConfig, type StandaloneConfig } from './config.js';
+import { lockDataFolder } from './data-folder.js';
+import { addDemoUsers, DEMO_ADMIN, DEMO_USER, demoUser } from './demo-users.js';
+import { keptSecret } from './jwt-secret.js';
+import { databaseFolder } from './open-database.js';
+import { type Service, startService } from './service.js';
+import { type DemoFacts, welcome } from './welcome.js';
+
+export interface Standalone {
+  readonly welcome: string;
+  readonly logger: Logger;
+  close(): Promise<void>;
+}
+
+/** Long enough for an evening's play; the token of a login lasts ACCESS_TOKEN_TTL. */
+const DEMO_TOKEN_TTL = 12 * 3_600_000;
+
+/**
+ * Starts all of presence in this process.
+ * @param demo whether to make demo users on a database that is not our own, too
+ * @throws FolderTaken; the listen error where a port is taken; Unavailable
+ */
+export async function startStandalone(
+  environment: Environment,
+  { demo }: { demo: boolean },
+): Promise<Standalone> {
+  const lock = await lockDataFolder(environment);
+  const opened: (() => Promise<void>)[] = [() => lock.release()];
+  const close = async () => {
+    for (const end of opened.splice(0).reverse()) await end();
+  };
+  try {
+    const withDemo = demo || isEmbedded(environment);
+    const secret = needsSecret(environment) ? await keptSecret(lock.folder) : null;
+    const config = readConfig(environment, secret, withDemo);
+    const logger = createLogger(config.log.level);
+    const database = await openDatabase(config, lock, logger, opened);
+    const service = await startService(config, database, logger);
+    opened.push(() => service.close());
+    const facts = withDemo ? await demoFacts(service) : null;
+    return { welcome: welcomeText(config, lock, service, facts), logger, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openDatabase(
+  { database }: StandaloneConfig,
+  lock: FolderLock,
+  logger: Logger,
+  opened: (() => Promise<void>)[],
+): Promise<DatabaseAddress> {
+  const { url, caFile, migrateOnStart } = database;
+  if (url !== undefined) {
+    const address = { url, ...(caFile === undefined ? {} : { caFile }) };
+    if (migrateOnStart) await migrate(address);
+    return address;
+  }
+  const onError = (err: unknown) => logger.warn({ err }, 'housekeeping of the database failed');
+  const postgres = await startEmbeddedPostgres(databaseFolder(lock.folder), { onError });
+  opened.push(() => postgres.close());
+  await migrate(postgres);
+  await lock.publish(postgres.url);
+  return postgres;
+}
+
+async function demoFacts({ dependencies, settings }: Service): Promise<DemoFacts | null> {
+  const { users, hasher } = dependencies;
+  await addDemoUsers(users, hasher);
+  const [user, admin] = [await demoUser(users, DEMO_USER), await demoUser(users, DEMO_ADMIN)];
+  const { signing, audiences, claims, adminRole } = settings.tokens;
+  if (user === null || admin === null || signing === null) return null;
+  const issuer = new JwtIssuer({
+    ...{ signing, claims, adminRole, issuer: settings.ownIssuer, audience: audiences[0] ?? '' },
+    accessTokenTtl: DEMO_TOKEN_TTL,
+  });
+  const adminToken = issuer.issue(admin, randomUUID());
+  return { adminToken, tokenLasts: '12 hours', userId: user.id };
+}
+
+function welcomeText(
+  config: StandaloneConfig,
+  lock: FolderLock,
+  { api, ops }: Service,
+  demo: DemoFacts | null,
+): string {
+  const { host } = config.http;
+  const at = (port: number) => `http://${reachable(host)}:${port}`;
+  const { url } = config.database;
+  return welcome({
+    address: at(api.address.port),
+    opsAddress: at(ops.port),
+    database: url === undefined ? `embedded, in ${lock.folder}` : hostOf(url),
+    queue: config.broker.urls?.map(hostOf).join(', ') ?? 'inside this process',
+    demo,
+  });
+}
+
+/** What to type where the server listens on every address. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Without the password. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'as configured';
+}
