@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createPool, migrate } from '@presence/adapters/postgres';
 import { startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
@@ -12,18 +11,15 @@ import { whileUnavailable } from './retry.js';
 const config = readConfig(process.env);
 const logger = pino({ name: 'presence-worker', level: config.log.level });
 const registry = new Registry();
-collectDefaultMetrics({ register: registry });
+collectDefaultMetrics({ register: registry, prefix: 'presence_' });
 
 const pool = createPool({
   ...config.database,
   size: config.database.poolSize,
   applicationName: 'presence-worker',
 });
-const { urls, topology, caFile } = config.broker;
 const broker = new RabbitmqBroker({
-  urls,
-  topology,
-  ca: caFile && readFileSync(caFile, 'utf8'),
+  ...config.broker,
   name: 'presence-worker',
   metrics: {
     ready: (connection) => logger.info({ connection }, 'Connected to the broker'),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { ChangePublisher, EventPublisher, EventSource, Ticker } from '@presence/domain';
 import { type PublisherOptions, QueuePublisher } from '../publishing/queue-publisher.js';
 import { BrokerConnection } from './broker-connection.js';
@@ -13,8 +14,8 @@ import { ensureTopology, type Topology } from './topology.js';
 export interface RabbitmqOptions {
   /** The members of one cluster, tried in turn: `amqp://` or `amqps://user:password@host/vhost`. */
   readonly urls: readonly string[];
-  /** Certificates, PEM, of the authorities that may vouch for the broker. */
-  readonly ca?: string | undefined;
+  /** A PEM file of the authorities that may vouch for the broker. */
+  readonly caFile?: string;
   /** Default `declare`. */
   readonly topology?: Topology;
   /** Shown in the broker's list of connections. Default `presence`. */
@@ -84,8 +85,12 @@ export class RabbitmqBroker {
   }
 
   #connection(use: string): BrokerConnection {
-    const { topology = 'declare', name = 'presence', ...options } = this.#options;
-    const connection = new BrokerConnection({ ...options, name: `${name} (${use})` });
+    const { topology = 'declare', name = 'presence', caFile, ...options } = this.#options;
+    const connection = new BrokerConnection({
+      ...options,
+      name: `${name} (${use})`,
+      ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
+    });
     connection.join({ up: (model) => ensureTopology(model, topology), down: () => {} });
     if (this.#started) connection.start();
     return connection;
