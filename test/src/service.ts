@@ -71,9 +71,9 @@ export class Service {
   }
 
   /** What the user's row says, as the database has it; `undefined` without a row. */
-  async row(username: string): Promise<{ status: string; lastSeen: Date | null } | undefined> {
-    const { rows } = await this.pool.query<{ status: string; lastSeen: Date | null }>(
-      `SELECT online_status AS status, last_seen AS "lastSeen"
+  async row(username: string): Promise<{ status: string; session: string } | undefined> {
+    const { rows } = await this.pool.query<{ status: string; session: string }>(
+      `SELECT online_status AS status, session_id AS session
        FROM users JOIN user_presence ON user_presence.user_id = users.id
        WHERE username = $1`,
       [username],
