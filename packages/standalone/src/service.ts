@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryBroker } from '@presence/adapters/memory';
 import { createPool, type DatabaseAddress } from '@presence/adapters/postgres';
 import { type OpsServer, startOpsServer } from '@presence/adapters/prometheus';
@@ -17,7 +18,8 @@ import type { StandaloneConfig } from './config.js';
 
 /** Together under the 10 s in which a process has to end. */
 const FINISH_REQUESTS = 3_000;
-const FINISH_PUBLISHING = 2_000;
+const FINISH_PUBLISHING = 1_500;
+const FINISH_QUEUE = 1_500;
 
 /** API and worker, running in this process. */
 export interface Service {
@@ -70,7 +72,7 @@ export async function startService(
 
 interface Parts {
   readonly publisher: ApiDependencies['publisher'];
-  readonly broker: { close(): Promise<void> };
+  readonly broker: MemoryBroker | RabbitmqBroker;
   readonly pool: { end(): Promise<void> };
   api?: RunningApi;
   ops?: OpsServer;
@@ -81,10 +83,18 @@ interface Parts {
 async function closeParts({ api, ops, publisher, worker, broker, pool }: Parts): Promise<void> {
   await api?.close(FINISH_REQUESTS);
   await publisher.close(FINISH_PUBLISHING);
+  if (worker !== undefined) await emptied(broker);
   await worker?.stop();
   await broker.close();
   await ops?.close();
   await pool.end();
+}
+
+/** A queue in memory ends with this process: what it holds must reach the worker first. */
+async function emptied(broker: MemoryBroker | RabbitmqBroker): Promise<void> {
+  if (!(broker instanceof MemoryBroker)) return;
+  const deadline = Date.now() + FINISH_QUEUE;
+  while (broker.waiting > 0 && Date.now() < deadline) await delay(10);
 }
 
 function createBroker({ broker }: StandaloneConfig, logger: Logger): MemoryBroker | RabbitmqBroker {
