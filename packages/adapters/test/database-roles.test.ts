@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createPool, migrate } from '@presence/adapters/postgres';
-import { type Server, startPostgres } from '@presence/test-services';
+import { type Database, services } from '@presence/test-services';
 import { expect } from 'chai';
 import pg from 'pg';
 import { SessionBook } from './session-book.js';
@@ -11,25 +12,32 @@ const ROLES = fileURLToPath(new URL('../../../deploy/postgres/roles.sql', import
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
+/** Roles belong to the whole server, which may not be ours alone. */
+const SUFFIX = randomBytes(4).toString('hex');
+const OWNER = `presence_owner_${SUFFIX}`;
+const APP = `presence_app_${SUFFIX}`;
+const STRANGER = `stranger_${SUFFIX}`;
+
 describe('The roles that compose makes in the database', () => {
-  let server: Server;
+  let database: Database;
   let app: pg.Pool;
 
-  before(async function () {
-    this.timeout(60_000);
-    server = await startPostgres();
-    await execute(server.url, await rolesScript(server.url));
-    await migrate({ url: urlOf('presence_owner') });
-    app = createPool({ url: urlOf('presence_app'), size: 2, applicationName: 'test' });
+  before(async () => {
+    database = await (await services()).createDatabase({ empty: true });
+    await execute(database.url, await rolesScript(database.url));
+    await migrate({ url: urlOf(OWNER) });
+    app = createPool({ url: urlOf(APP), size: 2, applicationName: 'test' });
   });
 
   after(async () => {
     await app?.end();
-    await server?.dispose();
+    await database?.drop();
+    const { databaseUrl } = await services();
+    await execute(databaseUrl, `DROP ROLE IF EXISTS ${OWNER}, ${APP}, ${STRANGER}`);
   });
 
   function urlOf(role: string): string {
-    const url = new URL(server.url);
+    const url = new URL(database.url);
     url.username = role;
     url.password = 'secret';
     return url.href;
@@ -44,7 +52,7 @@ describe('The roles that compose makes in the database', () => {
   }
 
   it('let the owner migrate, and own all that there is', async () => {
-    expect(await names(`relowner <> 'presence_owner'::regrole`)).to.deep.equal([]);
+    expect(await names(`relowner <> '${OWNER}'::regrole`)).to.deep.equal([]);
     expect(await names(`relkind = 'r'`)).to.include('user_presence');
   });
 
@@ -79,8 +87,8 @@ describe('The roles that compose makes in the database', () => {
   }
 
   it('let nobody else connect', async () => {
-    await execute(server.url, 'CREATE ROLE stranger LOGIN');
-    const error = await execute(urlOf('stranger'), 'SELECT').catch((reason: unknown) => reason);
+    await execute(database.url, `CREATE ROLE ${STRANGER} LOGIN PASSWORD 'secret'`);
+    const error = await execute(urlOf(STRANGER), 'SELECT').catch((reason: unknown) => reason);
     expect(error).to.have.property('code', INSUFFICIENT_PRIVILEGE);
   });
 });
@@ -90,6 +98,8 @@ async function rolesScript(url: string): Promise<string> {
   const script = await readFile(ROLES, 'utf8');
   return script
     .replaceAll(/^\\.*$/gm, '')
+    .replaceAll('presence_owner', OWNER)
+    .replaceAll('presence_app', APP)
     .replaceAll(/:'\w+_password'/g, pg.escapeLiteral('secret'))
     .replaceAll(':"DBNAME"', pg.escapeIdentifier(new URL(url).pathname.slice(1)));
 }
