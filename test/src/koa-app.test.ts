@@ -44,8 +44,8 @@ describe('A Koa application of another team, with the tracking middleware in fro
     const username = `user-${++users}`;
     const id = await service.addUser(username, 'a password');
     const token = tokenOf(id, username, service.jwtSecret);
-    const ask = (path: string, init: RequestInit = {}) =>
-      fetch(url + path, {
+    const ask = (path: string, init: RequestInit = {}, at = url) =>
+      fetch(at + path, {
         ...init,
         headers: { ...init.headers, Authorization: `Bearer ${token}` },
       });
@@ -100,6 +100,18 @@ describe('A Koa application of another team, with the tracking middleware in fro
     expect(await isOnline()).to.equal(false);
     await broker.restart();
     await eventually(isOnline, { within: 20_000 });
+  });
+
+  it('answers at once where the broker has never been there', async () => {
+    const { ask } = await newUser();
+    const port = await freePort();
+    const env = { PORT: `${port}`, JWT_SECRET: service.jwtSecret, AMQP_URL: 'amqp://127.0.0.1:1' };
+    const alone = startProcess(APP, { env });
+    await alone.waitForOutput(/is open/);
+    const asked = performance.now();
+    expect((await ask('/products', {}, `http://127.0.0.1:${port}`)).status).to.equal(200);
+    expect(performance.now() - asked).to.be.below(AT_ONCE);
+    await alone.end('SIGTERM');
   });
 
   it('still tells what it has recorded when it is stopped', async () => {
