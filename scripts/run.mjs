@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
-const ALL_TESTS = ['packages/*/dist-test/**/*.test.js', 'test/dist/*.test.js', 'test/dist/system/*.test.js'];
+const ALL_TESTS = [
+  'packages/*/dist-test/**/*.test.js',
+  'test/dist/*.test.js',
+  'test/dist/system/*.test.js',
+];
 const BROWSER_TESTS = 'test/dist/browser/**/*.test.js';
 
 /** Each command: what it builds, as tsc -b takes it, and what it does then. @returns exit code */
