@@ -65,6 +65,7 @@ describe('RabbitMQ, when the broker itself is in trouble', function () {
     await source.start(taken.handle);
     await eventually(() => taken.events.length > 0, { within: 20_000 });
     await publisher.close(5_000);
+    await eventually(() => taken.progress.some(({ last }) => last));
     await source.close(1_000);
     expectNoGap(taken.progress);
     expect(blocked).to.deep.equal([true, false]);
