@@ -147,6 +147,9 @@ CREATE TABLE presence_publishers (
   -- Where it ends, once it has said its last word.
   us_end bigint,
   heard_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- How far it reached when a gap was first seen right behind that, and when that was.
+  us_gap_at bigint,
+  gap_since timestamptz,
   -- Set when as-of no longer waits for it; kept for a while so that a late message does not
   -- bring it back.
   gone_at timestamptz

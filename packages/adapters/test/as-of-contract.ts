@@ -120,6 +120,19 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 949);
   });
 
+  it('gives up a publisher whose gap can come from nowhere any more', async () => {
+    const [gapped, worker] = [randomUUID(), randomUUID()];
+    await under.leases.register(gapped, 'app', start * 1_000);
+    await settle([interval(gapped, 0, 100), interval(gapped, 200, 300)]);
+    expect(await advance()).to.equal(start + 99);
+    const far = { ...interval(worker, 0, 60_000), kind: 'worker' } as const;
+    await settle([far]);
+    await advance();
+    await under.pool.query(`UPDATE presence_publishers SET gap_since = gap_since - interval '1 s'`);
+    expect(await under.leases.renew(gapped)).to.equal(false);
+    expect(await advance()).to.equal(start + 59_999);
+  });
+
   it('lets a new worker take over from as-of, for nothing is known of what is in the queue', async () => {
     const since = await under.leases.register(randomUUID(), 'worker', (start + 500) * 1_000);
     expect(since).to.equal(start * 1_000);

@@ -21,6 +21,8 @@ export interface Publisher {
   readonly through: Millis;
   /** When it last renewed its lease, through the queue or in the database. */
   readonly heardAt: Millis;
+  /** Since when something later than `through` is settled, but not what comes next; else `null`. */
+  readonly gapSince: Millis | null;
 }
 
 export interface AsOfPolicy {
@@ -28,6 +30,8 @@ export interface AsOfPolicy {
   readonly appLease: Duration;
   /** The same for a worker; what a dead one held is delivered again to another. */
   readonly workerLease: Duration;
+  /** How long a gap may last, once all that was in the queue has been worked off, until it is lost. */
+  readonly lostAfter: Duration;
   /** A standstill longer than this is a stall: clients may have been refused meanwhile. */
   readonly stallAfter: Duration;
   /** How long after a stall clients get to speak before anybody is called silent. */
@@ -43,6 +47,7 @@ export function asOfPolicy(heartbeatInterval: Duration, maxClockSkew: Duration):
   return {
     appLease: APP_LEASE,
     workerLease: WORKER_LEASE,
+    lostAfter: 30_000,
     stallAfter: 10_000,
     hold: heartbeatInterval + 5_000,
     wholeWithin: maxClockSkew + 2_000,
@@ -54,23 +59,30 @@ export function asOfPolicy(heartbeatInterval: Duration, maxClockSkew: Duration):
  * the database, against whose clock it is judged. An app may be heard through the queue alone, so
  * its silence is measured against how far the queue has been worked off: a backlog that still
  * holds its messages does not make it dead.
+ *
+ * What a queue held when it was deleted never comes, and leaves a gap. An app's counts as lost
+ * when the queue has been worked off, by every worker, to well after the gap was seen: a message
+ * that is still held by anyone, for a locked row say, keeps that worker from saying so. Whoever is
+ * given up learns of it when it renews its lease, and begins anew.
  */
 export function livePublishers(
   publishers: readonly Publisher[],
   now: Millis,
   policy: AsOfPolicy,
 ): { live: Publisher[]; gone: Publisher[] } {
-  const workers = publishers.filter(({ kind }) => kind === 'worker');
-  const liveWorkers = workers.filter(({ heardAt }) => now - heardAt <= policy.workerLease);
-  const workedOff = leastThrough(liveWorkers);
-  const live: Publisher[] = [...liveWorkers];
-  const gone = workers.filter((worker) => !liveWorkers.includes(worker));
-  for (const app of publishers) {
-    if (app.kind === 'worker') continue;
-    const lapsed = workedOff !== undefined && workedOff - app.heardAt > policy.appLease;
-    (lapsed ? gone : live).push(app);
-  }
-  return { live, gone };
+  const isLive = (worker: Publisher) =>
+    now - worker.heardAt <= policy.workerLease && !isLost(worker, now, policy);
+  const workers = publishers.filter((one) => one.kind === 'worker' && isLive(one));
+  const workedOff = leastThrough(workers) ?? Number.NEGATIVE_INFINITY;
+  const live = publishers.filter((one) => {
+    if (one.kind === 'worker') return isLive(one);
+    return workedOff - one.heardAt <= policy.appLease && !isLost(one, workedOff, policy);
+  });
+  return { live, gone: publishers.filter((one) => !live.includes(one)) };
+}
+
+function isLost({ gapSince }: Publisher, reached: Millis, policy: AsOfPolicy): boolean {
+  return gapSince !== null && reached - gapSince > policy.lostAfter;
 }
 
 /** The next as-of, given the publishers that live at `now` (the database's clock). */

@@ -13,11 +13,11 @@ const POLICY = asOfPolicy(30_000, 15_000);
 const moving: AsOf = { asOf: EPOCH, movedAt: EPOCH, heldSince: null };
 
 function app(through: number, heardAt = through): Publisher {
-  return { id: `app ${through}`, kind: 'app', through, heardAt };
+  return { id: `app ${through}`, kind: 'app', through, heardAt, gapSince: null };
 }
 
 function worker(through: number, heardAt = through): Publisher {
-  return { id: `worker ${through}`, kind: 'worker', through, heardAt };
+  return { id: `worker ${through}`, kind: 'worker', through, heardAt, gapSince: null };
 }
 
 describe('As-of', () => {
@@ -104,5 +104,24 @@ describe('A publisher', () => {
       live: [alive],
       gone: [dead],
     });
+  });
+
+  it('is given up for a gap once the queue has been worked off to well after that was seen', () => {
+    const gap = { ...app(EPOCH, now), gapSince: now - POLICY.lostAfter - 1 };
+    const worked = worker(now);
+    expect(livePublishers([worked, gap], now, POLICY).gone).to.deep.equal([gap]);
+    const fresh = { ...gap, gapSince: now - POLICY.lostAfter };
+    expect(livePublishers([worked, fresh], now, POLICY).gone).to.deep.equal([]);
+  });
+
+  it('is not given up for a gap that a worker may still hold', () => {
+    const gap = { ...app(EPOCH, now), gapSince: now - 300_000 };
+    const holding = worker(now - 300_000, now);
+    expect(livePublishers([holding, gap], now, POLICY).gone).to.deep.equal([]);
+  });
+
+  it('that is a worker is given up for a gap in its own ticks, which hold nothing', () => {
+    const gap = { ...worker(EPOCH, now), gapSince: now - POLICY.lostAfter - 1 };
+    expect(livePublishers([gap], now, POLICY)).to.deep.equal({ live: [], gone: [gap] });
   });
 });

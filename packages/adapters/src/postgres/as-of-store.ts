@@ -91,17 +91,25 @@ async function publishers(client: pg.ClientBase): Promise<Publisher[]> {
     name: 'as-of-publishers',
     text: `
       WITH reached AS (
-        SELECT id, kind, us_end, heard_at, coalesce((SELECT upper(settled)
-          FROM unnest(us_settled) settled WHERE settled @> us_since), us_since) AS us_through
-        FROM presence_publishers WHERE gone_at IS NULL
+        SELECT p.*, coalesce((SELECT upper(settled) FROM unnest(us_settled) settled
+          WHERE settled @> us_since), us_since) AS us_through
+        FROM presence_publishers p WHERE gone_at IS NULL
       ), closed AS (
         UPDATE presence_publishers p SET gone_at = clock_timestamp()
         FROM reached WHERE p.id = reached.id AND reached.us_through >= reached.us_end
         RETURNING p.id
+      ), gaps AS (
+        UPDATE presence_publishers p
+        SET us_gap_at = CASE WHEN gap THEN us_through END,
+          gap_since = CASE WHEN gap THEN clock_timestamp() END
+        FROM (SELECT id, us_through, us_through < upper(us_settled) AS gap FROM reached) seen
+        WHERE p.id = seen.id
+          AND p.us_gap_at IS DISTINCT FROM CASE WHEN gap THEN us_through END
       ), forgotten AS (
         DELETE FROM presence_publishers WHERE gone_at < clock_timestamp() - interval '1 day'
       )
-      SELECT id, kind, us_through / 1000 - 1 AS through, heard_at AS "heardAt"
+      SELECT id, kind, us_through / 1000 - 1 AS through, heard_at AS "heardAt",
+        CASE WHEN us_gap_at = us_through THEN gap_since END AS "gapSince"
       FROM reached WHERE id NOT IN (SELECT id FROM closed)`,
   });
   return rows;
