@@ -91,12 +91,23 @@ function run(command, args, options = {}) {
     // Ctrl-C reaches the whole group of a terminal, the command too: hand on nothing, just wait.
     const ignore = () => process.stdin.isTTY || child.kill('SIGINT');
     process.on('SIGTERM', forward).on('SIGHUP', forward).on('SIGINT', ignore);
+    const watch = whenAbandoned(() => child.kill('SIGTERM'));
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       process.off('SIGTERM', forward).off('SIGHUP', forward).off('SIGINT', ignore);
+      clearInterval(watch);
       resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
     });
   });
+}
+
+/** A signal to npm ends npm and its shell, and never gets here: this notices that they are gone. */
+function whenAbandoned(end) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => {
+    if (process.ppid !== parent) end();
+  }, 500);
 }
 
 function checkNode() {

@@ -131,10 +131,11 @@ CREATE TABLE presence_changes (
 CREATE TABLE presence_clock (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   as_of timestamptz(3) NOT NULL,
-  moved_at timestamptz NOT NULL,
+  -- Null: never yet. A database that waits for its first worker is no pipeline that has stalled.
+  moved_at timestamptz,
   held_since timestamptz
 );
-INSERT INTO presence_clock (as_of, moved_at) VALUES (clock_timestamp(), clock_timestamp());
+INSERT INTO presence_clock (as_of) VALUES (clock_timestamp());
 
 -- Who as-of waits for. Times that begin with "us" are microseconds since 1970, by the
 -- publisher's clock.

@@ -6,8 +6,8 @@ import type { Duration, Millis } from './time.js';
  */
 export interface AsOf {
   readonly asOf: Millis;
-  /** When `asOf` last moved, by the database's clock. */
-  readonly movedAt: Millis;
+  /** When `asOf` last moved, by the database's clock; `null`: never, the database is new. */
+  readonly movedAt: Millis | null;
   /** Since when a stalled pipeline is whole again and waits for refused clients; else `null`. */
   readonly heldSince: Millis | null;
 }
@@ -95,8 +95,8 @@ export function advanceAsOf(
   const reached = leastThrough(live);
   if (reached === undefined || reached <= current.asOf) return current;
   const moved: AsOf = { asOf: reached, movedAt: now, heldSince: null };
-  const stalled = current.heldSince !== null || now - current.movedAt > policy.stallAfter;
-  if (!stalled) return moved;
+  const stalled = now - (current.movedAt ?? now) > policy.stallAfter;
+  if (current.heldSince === null && !stalled) return moved;
   if (now - reached > policy.wholeWithin) return { ...current, heldSince: null };
   const heldSince = current.heldSince ?? now;
   return now - heldSince >= policy.hold ? moved : { ...current, heldSince };

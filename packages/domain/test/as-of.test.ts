@@ -68,6 +68,12 @@ describe('As-of', () => {
     expect(advanceAsOf(moving, [worker(back)], back, POLICY).asOf).to.equal(back);
   });
 
+  it('does not take the time before its very first move for a stall', () => {
+    const fresh: AsOf = { asOf: EPOCH, movedAt: null, heldSince: null };
+    const late = EPOCH + 600_000;
+    expect(advanceAsOf(fresh, [worker(late)], late, POLICY).asOf).to.equal(late);
+  });
+
   it('begins to wait only once a backlog is worked off, and anew when it stalls again', () => {
     const back = EPOCH + 600_000;
     const draining = advanceAsOf(moving, [worker(EPOCH + 60_000)], back, POLICY);

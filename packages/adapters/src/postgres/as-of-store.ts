@@ -128,6 +128,6 @@ async function write(client: pg.ClientBase, { asOf, movedAt, heldSince }: AsOf):
   await client.query({
     name: 'as-of-write',
     text: `UPDATE presence_clock SET as_of = $1, moved_at = $2, held_since = $3`,
-    values: [timestamp(asOf), timestamp(movedAt), heldSince === null ? null : timestamp(heldSince)],
+    values: [asOf, movedAt, heldSince].map((at) => (at === null ? null : timestamp(at))),
   });
 }
