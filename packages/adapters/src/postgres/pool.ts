@@ -58,8 +58,11 @@ export function createPool(settings: PoolSettings): pg.Pool {
     // Compiling a plan takes 200 ms on tables that were never analysed; none of ours runs so long.
     options: '-c jit=off',
   });
-  // An idle connection that breaks is replaced by the next query; unheard, it would end the process.
+  // A connection that breaks fails the query under way, or the next one. Unheard, its error would
+  // end the process: the pool hears those that are idle, nobody else those in a transaction that
+  // waits for something else than the database.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

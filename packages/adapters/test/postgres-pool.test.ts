@@ -1,0 +1,45 @@
+import { createPool, type Pool, PostgresChangeOutbox } from '@presence/adapters/postgres';
+import { Unavailable } from '@presence/domain';
+import { type Database, services } from '@presence/test-services';
+import { expect } from 'chai';
+import pg from 'pg';
+
+describe('A connection to PostgreSQL', () => {
+  let database: Database;
+  let pool: Pool;
+
+  before(async () => {
+    database = await (await services()).createDatabase();
+    pool = createPool({ url: database.url, size: 1, applicationName: 'the one that breaks' });
+  });
+
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  it('may break while its transaction waits for something else: the transaction fails, the process stays', async () => {
+    const outbox = new PostgresChangeOutbox(pool);
+    await addChange();
+    const relayed = await outbox.relay(1, breakConnection).catch((error: unknown) => error);
+    expect(relayed).to.be.instanceOf(Unavailable);
+    expect(await outbox.relay(1, () => Promise.resolve())).to.equal(1);
+  });
+
+  function addChange(): Promise<unknown> {
+    return pool.query(`
+      INSERT INTO presence_changes (user_id, from_status, to_status, at, last_seen, cause)
+      VALUES (1, 'offline', 'online', now(), now(), 'login')`);
+  }
+
+  /** Resolves once the connection of the transaction is gone, and everybody has been told. */
+  async function breakConnection(): Promise<void> {
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rowCount } = await client.query(`
+      SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+      WHERE application_name = 'the one that breaks' AND datname = current_database()`);
+    await client.end();
+    expect(rowCount).to.equal(1);
+  }
+});
