@@ -19,11 +19,19 @@ function clockAhead(milliseconds: number): string {
   return `--import=data:text/javascript,${encodeURIComponent(script)}`;
 }
 
+export const JWT_SECRET = 'a secret for tests, of more than 32 bytes';
+
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: what a test reads of an answer is what it tests.
   readonly body: any;
+}
+
+interface ApiOptions {
+  /** How far its wall clock is ahead, in milliseconds. */
+  readonly ahead?: number;
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** One API process. */
@@ -77,7 +85,7 @@ export class RunningSystem {
     this.#environment = {
       DATABASE_URL: database.url,
       AMQP_URL: servers.amqpUrl,
-      JWT_SECRET: 'a secret for tests, of more than 32 bytes',
+      JWT_SECRET,
       HOST: '127.0.0.1',
       LOG_LEVEL: 'warn',
       ...settings,
@@ -88,8 +96,12 @@ export class RunningSystem {
     return this.#services.amqpUrl;
   }
 
-  static async start(settings: Record<string, string> = {}): Promise<RunningSystem> {
-    const servers = await services();
+  /** @param servers those of all tests, unless a test brings its own */
+  static async start(
+    settings: Record<string, string> = {},
+    servers?: Services,
+  ): Promise<RunningSystem> {
+    servers ??= await services();
     await removeTopology(servers.amqpUrl);
     return new RunningSystem(servers, await servers.createDatabase(), settings);
   }
@@ -103,21 +115,23 @@ export class RunningSystem {
     if (code !== 0) throw new Error(command.output);
   }
 
-  async startApi({ ahead = 0 }: { ahead?: number } = {}): Promise<Api> {
+  /** @param settings of this process alone */
+  async startApi({ ahead = 0, settings = {} }: ApiOptions = {}): Promise<Api> {
     const [port, opsPort] = await freePorts(2);
     const child = this.#run('api/dist/main.js', {
       PORT: String(port),
       OPS_PORT: String(opsPort),
       ...(ahead === 0 ? {} : { NODE_OPTIONS: clockAhead(ahead) }),
+      ...settings,
     });
     const api = new Api(`http://127.0.0.1:${port}`, child);
     await this.#ready(api.url, child);
     return api;
   }
 
-  async startWorker(): Promise<Child> {
+  async startWorker(settings: Record<string, string> = {}): Promise<Child> {
     const [opsPort] = await freePorts(1);
-    const child = this.#run('worker/dist/main.js', { OPS_PORT: String(opsPort) });
+    const child = this.#run('worker/dist/main.js', { OPS_PORT: String(opsPort), ...settings });
     await this.#ready(`http://127.0.0.1:${opsPort}`, child);
     return child;
   }

@@ -1,0 +1,190 @@
+import { createSecretKey, randomUUID } from 'node:crypto';
+import { JwtIssuer } from '@presence/adapters/jwt';
+import pg from 'pg';
+import type { Child } from '../child.js';
+import { createDatabase } from '../database.js';
+import { eventually } from '../eventually.js';
+import { type RabbitServer, type Server, startPostgres, startRabbit } from '../index.js';
+import { Client } from './client.js';
+import { Ledger } from './ledger.js';
+import { type Api, JWT_SECRET, RunningSystem } from './running-system.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+/** Milliseconds between heartbeats, and the silence after which a user is offline. */
+export const INTERVAL = 1_000;
+export const OFFLINE_AFTER = 3_000;
+
+const SETTINGS = {
+  HEARTBEAT_INTERVAL: `${INTERVAL}ms`,
+  OFFLINE_AFTER: `${OFFLINE_AFTER}ms`,
+  // Short, so that clients are refused in every outage.
+  HEARTBEAT_HORIZON: '4s',
+  LOG_LEVEL: 'error',
+};
+
+/** Two APIs, each with a way of its own to the broker, and two workers, on servers of their own. */
+export class OutageSystem {
+  readonly #system: RunningSystem;
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly #clients: Client[] = [];
+  readonly #killed = new Set<number>();
+  #people = 0;
+  workers: Child[] = [];
+  apis: Api[] = [];
+
+  private constructor(
+    readonly broker: RabbitServer,
+    readonly postgres: Server,
+    /** One for each API. */
+    readonly ways: readonly TcpProxy[],
+    system: RunningSystem,
+    settings: Readonly<Record<string, string>>,
+  ) {
+    this.#system = system;
+    this.#settings = settings;
+  }
+
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<OutageSystem> {
+    const [broker, postgres] = await Promise.all([startRabbit(), startPostgres()]);
+    const all = { ...SETTINGS, ...settings };
+    const system = await RunningSystem.start(all, {
+      amqpUrl: broker.url,
+      databaseUrl: postgres.url,
+      createDatabase: () => createDatabase(postgres.url, { empty: true }),
+    });
+    const ways = [await TcpProxy.to(broker.url), await TcpProxy.to(broker.url)];
+    const outage = new OutageSystem(broker, postgres, ways, system, all);
+    await outage.startWorkers();
+    for (const way of ways) {
+      outage.apis.push(await system.startApi({ settings: { AMQP_URL: way.url } }));
+    }
+    return outage;
+  }
+
+  get databaseUrl(): string {
+    return this.#system.database.url;
+  }
+
+  /** Only those APIs that run: a load balancer sends nobody to the others. */
+  readonly addresses = (): string[] =>
+    this.apis.filter(({ process }) => process.running).map(({ url }) => url);
+
+  async startApi(settings: Readonly<Record<string, string>>): Promise<Api> {
+    const api = await this.#system.startApi({ settings });
+    this.apis.push(api);
+    return api;
+  }
+
+  async startWorkers(): Promise<void> {
+    this.workers = await Promise.all([this.#system.startWorker(), this.#system.startWorker()]);
+  }
+
+  async killWorkers(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => this.kill(worker)));
+  }
+
+  async kill(child: Child): Promise<void> {
+    this.#killed.add(child.pid);
+    await child.kill();
+  }
+
+  ledger(adminToken: string): Ledger {
+    return new Ledger({
+      addresses: this.addresses,
+      adminToken,
+      amqpUrl: this.broker.url,
+      databaseUrl: this.databaseUrl,
+      pardonedAfter: Number.parseInt(this.#settings.OFFLINE_AFTER!, 10) - 700,
+    });
+  }
+
+  async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const client = new pg.Client({ connectionString: this.databaseUrl });
+    client.on('error', () => {}); // The query that it breaks rejects.
+    await client.connect();
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } finally {
+      await client.end().catch(() => {}); // It may have gone with the server.
+    }
+  }
+
+  /** New users, whose clients begin to speak. */
+  async arrive(count: number): Promise<Client[]> {
+    const people = await this.addPeople(count);
+    const interval = Number.parseInt(this.#settings.HEARTBEAT_INTERVAL!, 10);
+    const clients = people.map(
+      (person) => new Client({ ...person, addresses: this.addresses, interval }),
+    );
+    for (const client of clients) client.start();
+    this.#clients.push(...clients);
+    await eventually(() => this.#assertOnline(clients), { within: 20_000, every: 200 });
+    for (const client of clients) client.forgetPauses();
+    return clients;
+  }
+
+  async addPeople(count: number, role = 'user'): Promise<{ userId: number; token: string }[]> {
+    const first = this.#people + 1;
+    this.#people += count;
+    await this.query(
+      `WITH added AS (
+         INSERT INTO users (id, issuer, subject, username, email, role)
+         SELECT id, 'presence', id::text, 'user' || id, NULL, $3
+         FROM generate_series($1::bigint, $2::bigint) id RETURNING id
+       ) INSERT INTO user_presence (user_id) SELECT id FROM added`,
+      [first, this.#people, role],
+    );
+    return Array.from({ length: count }, (_, at) => {
+      const id = first + at;
+      const token = ISSUER.issue({ id, username: `user${id}`, email: null, role }, randomUUID());
+      return { userId: id, token };
+    });
+  }
+
+  /** The rows of these users, as they are written. */
+  async rows(clients: readonly Client[]): Promise<{ userId: number; status: string }[]> {
+    return this.query(
+      `SELECT user_id::int AS "userId", online_status AS status FROM user_presence
+       WHERE user_id = ANY ($1)`,
+      [clients.map(({ userId }) => userId)],
+    );
+  }
+
+  /** How far as-of is behind the database's clock, in milliseconds. */
+  async lag(): Promise<number> {
+    const [row] = await this.query<{ lag: number }>(
+      `SELECT (extract(epoch FROM clock_timestamp() - as_of) * 1000)::float AS lag
+       FROM presence_clock`,
+    );
+    return row!.lag;
+  }
+
+  /** @throws with what a process wrote before it ended, where one did by itself */
+  assertRunning(): void {
+    const processes = [...this.workers, ...this.apis.map(({ process }) => process)];
+    for (const { running, output, pid } of processes) {
+      if (!running && !this.#killed.has(pid)) throw new Error(`A process ended:\n${output}`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.leave()));
+    await this.#system.stop();
+    await Promise.all(this.ways.map((way) => way.close()));
+    await Promise.all([this.broker.dispose(), this.postgres.dispose()]);
+  }
+
+  async #assertOnline(clients: readonly Client[]): Promise<void> {
+    const absent = (await this.rows(clients)).filter(({ status }) => status !== 'online');
+    if (absent.length > 0) throw new Error(`${absent.length} have not arrived.`);
+  }
+}
+
+const ISSUER = new JwtIssuer({
+  signing: { algorithm: 'HS256', key: createSecretKey(Buffer.from(JWT_SECRET)) },
+  issuer: 'presence',
+  audience: 'presence',
+  claims: { username: 'username', email: 'email', role: 'role', session: 'sid' },
+  adminRole: 'admin',
+  accessTokenTtl: 86_400_000,
+});
