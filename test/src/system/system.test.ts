@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Child } from '../child.js';
 import { eventually } from '../eventually.js';
+import { MessageTap } from './message-tap.js';
 import { type Api, RunningSystem } from './running-system.js';
 
 /** By hand: SYSTEM_ROUNDS=500 npm test -- test/dist/system/system.test.js */
@@ -19,12 +20,14 @@ describe('Two APIs and two workers on RabbitMQ and PostgreSQL', function () {
   let two: Api;
   let ahead: Api;
   let workers: Child[];
+  let tap: MessageTap;
   let admin: string;
   let ahmad: { access: string; user: { id: number } };
 
   before(async () => {
     system = await RunningSystem.start();
     workers = [await system.startWorker(), await system.startWorker()];
+    tap = await MessageTap.open(system.amqpUrl);
     await system.addUser('ahmad');
     await system.addUser('admin', '--admin');
     [one, two, ahead] = await Promise.all([
@@ -36,7 +39,10 @@ describe('Two APIs and two workers on RabbitMQ and PostgreSQL', function () {
     ahmad = await one.login('ahmad');
   });
 
-  after(() => system.stop());
+  after(async () => {
+    await tap.close();
+    await system.stop();
+  });
 
   it('carry a user from login over heartbeat to logout, each answer as the contract has it', async () => {
     const session = await one.login('ahmad');
@@ -125,6 +131,12 @@ describe('Two APIs and two workers on RabbitMQ and PostgreSQL', function () {
       const read = await two.get(statusPath(id), admin);
       expect(read.body.online_status).to.equal('away');
     });
+  });
+
+  it('send no message that the contract of messages does not describe', () => {
+    expect(tap.seen['presence.events']).to.be.above(10);
+    expect(tap.seen['presence.changes']).to.be.above(10);
+    expect(tap.faults).to.deep.equal([]);
   });
 
   it('end within 10 s of SIGTERM', async () => {
