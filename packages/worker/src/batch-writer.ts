@@ -54,6 +54,7 @@ export class BatchWriter {
   readonly #unsettled = new Set<HeldDelivery>();
   #queue: HeldDelivery[] = [];
   #queuedEvents = 0;
+  #urgent = false;
   #locked: HeldEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
@@ -74,6 +75,7 @@ export class BatchWriter {
     this.#unsettled.add(held);
     this.#queue.push(held);
     this.#queuedEvents += delivery.events.length;
+    this.#urgent ||= delivery.urgent;
     this.#schedule();
     return held.verdict;
   }
@@ -83,7 +85,7 @@ export class BatchWriter {
     const deadline = setTimeout(() => this.#stopping.abort(), timeout);
     clearTimeout(this.#timer);
     while (this.#flushing) await this.#flushing;
-    await this.#flush();
+    while (this.#queue.length > 0 && !this.#stopping.signal.aborted) await this.#flush();
     clearTimeout(deadline);
     this.#stopping.abort();
     clearTimeout(this.#timer);
@@ -92,9 +94,7 @@ export class BatchWriter {
 
   #schedule(): void {
     if (this.#flushing || this.#stopping.signal.aborted) return;
-    const isDue =
-      this.#queuedEvents >= this.#settings.maxUsers ||
-      this.#queue.some(({ delivery }) => delivery.urgent);
+    const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
     if (isDue) this.#flushSoon(0);
     else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
     else if (this.#locked.length > 0) this.#flushSoon(LOCKED_RETRY);
@@ -152,6 +152,7 @@ export class BatchWriter {
     });
     const taken = end === -1 ? this.#queue.splice(0) : this.#queue.splice(0, end + 1);
     this.#queuedEvents -= events;
+    this.#urgent = this.#queue.some(({ delivery }) => delivery.urgent);
     return taken;
   }
 
