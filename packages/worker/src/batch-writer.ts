@@ -55,6 +55,7 @@ export class BatchWriter {
   #queue: HeldDelivery[] = [];
   #queuedEvents = 0;
   #urgent = false;
+  #closing = false;
   #locked: HeldEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
@@ -83,17 +84,17 @@ export class BatchWriter {
   /** Flushes what is held, hands back what cannot be written, and takes nothing more. */
   async close(timeout: Duration): Promise<void> {
     const deadline = setTimeout(() => this.#stopping.abort(), timeout);
+    this.#closing = true;
     clearTimeout(this.#timer);
     while (this.#flushing) await this.#flushing;
     while (this.#queue.length > 0 && !this.#stopping.signal.aborted) await this.#flush();
     clearTimeout(deadline);
     this.#stopping.abort();
-    clearTimeout(this.#timer);
     this.#handBack([...this.#unsettled]);
   }
 
   #schedule(): void {
-    if (this.#flushing || this.#stopping.signal.aborted) return;
+    if (this.#flushing || this.#closing) return;
     const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
     if (isDue) this.#flushSoon(0);
     else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
