@@ -5,7 +5,7 @@ import { openDatabase } from './open-database.js';
 async function main(): Promise<void> {
   const database = await openDatabase(process.env);
   try {
-    const names = await migrate(database);
+    const names = [...database.migrated, ...(await migrate(database))];
     for (const name of names) process.stdout.write(`${name}\n`);
     process.stdout.write(names.length === 0 ? 'It was up to date.\n' : 'It is up to date now.\n');
   } finally {

@@ -6,12 +6,15 @@ import {
   readEnvironmentOrExit,
 } from '@presence/adapters/environment';
 import { type DatabaseAddress, migrate } from '@presence/adapters/postgres';
+import { Unavailable } from '@presence/domain';
 import { dataFolder, lockDataFolder } from './data-folder.js';
 
 /** The database that a command works on. */
 export interface OpenDatabase extends DatabaseAddress {
   /** For people: where it is. */
   readonly name: string;
+  /** The migrations that opening it has run. */
+  readonly migrated: readonly string[];
   close(): Promise<void>;
 }
 
@@ -21,21 +24,23 @@ export function databaseFolder(folder: string): string {
 }
 
 /**
- * The database of DATABASE_URL; else the embedded one, brought up to date: opened here, or
- * through the process that is running on it.
+ * The database of DATABASE_URL, brought up to date unless MIGRATE_ON_START is false; else the
+ * embedded one: opened here, or through the process that is running on it.
  * @throws FolderTaken where that process has not come far enough yet
  */
 export async function openDatabase(environment: Environment): Promise<OpenDatabase> {
   const { database } = readEnvironmentOrExit(environment, { database: optionalDatabaseSettings });
-  const { url, caFile } = database;
+  const { url, caFile, migrateOnStart } = database;
   if (url !== undefined) {
-    const name = `the database of DATABASE_URL`;
-    return { url, ...(caFile === undefined ? {} : { caFile }), name, close: async () => {} };
+    const address = { url, ...(caFile === undefined ? {} : { caFile }) };
+    const name = 'the database of DATABASE_URL';
+    const migrated = migrateOnStart ? await migrate(address).catch(unreachable) : [];
+    return { ...address, name, migrated, close: async () => {} };
   }
   return openEmbedded(environment).catch((error: unknown) => {
     if (error instanceof FolderTaken && error.owner?.database !== undefined) {
       const name = `the database of process ${error.owner.pid}`;
-      return { url: error.owner.database, name, close: async () => {} };
+      return { url: error.owner.database, name, migrated: [], close: async () => {} };
     }
     throw error;
   });
@@ -45,14 +50,20 @@ async function openEmbedded(environment: Environment): Promise<OpenDatabase> {
   const lock = await lockDataFolder(environment);
   try {
     const postgres = await startEmbeddedPostgres(databaseFolder(lock.folder));
-    await migrate(postgres);
+    const migrated = await migrate(postgres);
     const close = async () => {
       await postgres.close();
       await lock.release();
     };
-    return { url: postgres.url, name: `the database in ${dataFolder(environment)}`, close };
+    const name = `the database in ${dataFolder(environment)}`;
+    return { url: postgres.url, name, migrated, close };
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+function unreachable(error: unknown): never {
+  if (!(error instanceof Unavailable) || !(error.cause instanceof Error)) throw error;
+  throw new Error(`The database of DATABASE_URL cannot be reached: ${error.cause.message}`);
 }
