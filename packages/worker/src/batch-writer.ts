@@ -49,7 +49,8 @@ const LOCKED_RETRY: Duration = 500;
 export class BatchWriter {
   readonly #parts: BatchWriterParts;
   readonly #settings: BatchSettings;
-  readonly #stopping = new AbortController();
+  /** Aborted: the database is waited for no longer. */
+  #patience = new AbortController();
   /** In order of receipt. */
   readonly #unsettled = new Set<HeldDelivery>();
   #queue: HeldDelivery[] = [];
@@ -83,18 +84,32 @@ export class BatchWriter {
 
   /** Flushes what is held, hands back what cannot be written, and takes nothing more. */
   async close(timeout: Duration): Promise<void> {
-    const deadline = setTimeout(() => this.#stopping.abort(), timeout);
+    const deadline = setTimeout(() => this.#patience.abort(), timeout);
     this.#closing = true;
     clearTimeout(this.#timer);
     while (this.#flushing) await this.#flushing;
-    while (this.#queue.length > 0 && !this.#stopping.signal.aborted) await this.#flush();
+    while (this.#queue.length > 0 && !this.#patience.signal.aborted) await this.#flush();
     clearTimeout(deadline);
-    this.#stopping.abort();
+    this.#patience.abort();
     this.#handBack([...this.#unsettled]);
   }
 
+  /** Hands back all that is held: the database cannot be reached from here, but maybe by others. */
+  async handBack(): Promise<void> {
+    this.#patience.abort();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#flushing) await this.#flushing;
+    this.#queue = [];
+    this.#queuedEvents = 0;
+    this.#urgent = false;
+    this.#locked = [];
+    this.#handBack([...this.#unsettled]);
+    if (!this.#closing) this.#patience = new AbortController();
+  }
+
   #schedule(): void {
-    if (this.#flushing || this.#closing) return;
+    if (this.#flushing || this.#closing || this.#patience.signal.aborted) return;
     const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
     if (isDue) this.#flushSoon(0);
     else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
@@ -207,7 +222,7 @@ export class BatchWriter {
   }
 
   #persist<T>(work: () => Promise<T>): Promise<T> {
-    return whileUnavailable(work, RETRY, this.#stopping.signal, (error) => {
+    return whileUnavailable(work, RETRY, this.#patience.signal, (error) => {
       this.#parts.logger.warn({ err: error }, 'The database is away; what is delivered is held');
     });
   }

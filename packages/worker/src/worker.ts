@@ -35,6 +35,12 @@ const SWEEP_ROWS = 1_000;
 const RELAYED_CHANGES = 1_000;
 const EXPIRED_SESSIONS = 500;
 
+/**
+ * How long the database may be away before what is held is handed back: another worker may reach
+ * it. Less than a worker's lease, after which as-of no longer waits for what this one holds.
+ */
+const HOLD_ON: Duration = 5_000;
+
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
 const DRAIN_TIMEOUT: Duration = 5_000;
 const CLOSE_TIMEOUT: Duration = 2_000;
@@ -46,6 +52,10 @@ export class Worker {
   readonly #relay: Loop;
   readonly #waiting = new Set<string>();
   #databaseAnswers = false;
+  /** By the monotonic clock. */
+  #answeredAt = performance.now();
+  #stoodBack = false;
+  #stopping = false;
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
@@ -64,7 +74,7 @@ export class Worker {
 
   async start(): Promise<void> {
     for (const loop of this.#loops) loop.start();
-    await this.#parts.source.start((delivery) => this.#parts.writer.handle(delivery));
+    await this.#take();
   }
 
   /** What the worker needs, and whether it is there. */
@@ -79,11 +89,32 @@ export class Worker {
 
   /** Takes nothing more, commits and acknowledges what it holds, and lets go. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#parts.source.pause();
     await this.#parts.writer.close(DRAIN_TIMEOUT);
     await this.#parts.source.close(CLOSE_TIMEOUT);
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     await this.#parts.ticks.end().catch((error: unknown) => this.#tell(error, 'lease'));
+  }
+
+  #take(): Promise<void> {
+    const { source, writer } = this.#parts;
+    return source.start((delivery) => writer.handle(delivery));
+  }
+
+  /** Leaves to others what cannot be written from here. */
+  async #standBack(): Promise<void> {
+    if (this.#stoodBack || performance.now() - this.#answeredAt < HOLD_ON) return;
+    this.#stoodBack = true;
+    await this.#parts.source.pause();
+    await this.#parts.writer.handBack();
+  }
+
+  async #comeBack(): Promise<void> {
+    this.#answeredAt = performance.now();
+    if (!this.#stoodBack || this.#stopping) return;
+    this.#stoodBack = false;
+    await this.#take();
   }
 
   async #relayChanges(): Promise<void> {
@@ -101,6 +132,7 @@ export class Worker {
       () => true,
       () => false,
     );
+    await (this.#databaseAnswers ? this.#comeBack() : this.#standBack());
     const { asOf } = await advanced;
     this.#parts.metrics.asOfLag(this.#parts.now() - asOf);
   }

@@ -35,8 +35,10 @@ export class OutageSystem {
   private constructor(
     readonly broker: RabbitServer,
     readonly postgres: Server,
-    /** One for each API. */
+    /** From each API to the broker. */
     readonly ways: readonly TcpProxy[],
+    /** From the first worker to the database. */
+    readonly workersWay: TcpProxy,
     system: RunningSystem,
     settings: Readonly<Record<string, string>>,
   ) {
@@ -53,7 +55,8 @@ export class OutageSystem {
       createDatabase: () => createDatabase(postgres.url, { empty: true }),
     });
     const ways = [await TcpProxy.to(broker.url), await TcpProxy.to(broker.url)];
-    const outage = new OutageSystem(broker, postgres, ways, system, all);
+    const workersWay = await TcpProxy.to(system.database.url);
+    const outage = new OutageSystem(broker, postgres, ways, workersWay, system, all);
     await outage.startWorkers();
     for (const way of ways) {
       outage.apis.push(await system.startApi({ settings: { AMQP_URL: way.url } }));
@@ -76,7 +79,10 @@ export class OutageSystem {
   }
 
   async startWorkers(): Promise<void> {
-    this.workers = await Promise.all([this.#system.startWorker(), this.#system.startWorker()]);
+    this.workers = await Promise.all([
+      this.#system.startWorker({ DATABASE_URL: this.workersWay.url }),
+      this.#system.startWorker(),
+    ]);
   }
 
   async killWorkers(): Promise<void> {
@@ -170,7 +176,7 @@ export class OutageSystem {
   async stop(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.leave()));
     await this.#system.stop();
-    await Promise.all(this.ways.map((way) => way.close()));
+    await Promise.all([...this.ways, this.workersWay].map((way) => way.close()));
     await Promise.all([this.broker.dispose(), this.postgres.dispose()]);
   }
 

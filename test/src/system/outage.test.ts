@@ -11,7 +11,8 @@ const OUTAGE = Number(process.env.OUTAGE_SECONDS ?? 12) * 1_000;
 /** What only waiting shows: a publisher's lease is a minute. */
 const PATIENT = OUTAGE >= 60_000;
 
-const TALKERS = 60;
+/** The fewer speak, the longer a worker that is stuck takes part in what they say. */
+const TALKERS = Number(process.env.OUTAGE_TALKERS ?? 60);
 const LEAVERS = 10;
 /** After a stall clients get one interval and 5 s to speak; a busy machine needs more for all else. */
 const HOLD = INTERVAL + 5_000;
@@ -38,13 +39,15 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
 
   interface Outage {
     begin(): Promise<void> | void;
+    /** At its end, while it still lasts. */
+    meanwhile?(): Promise<void>;
     end(): Promise<void> | void;
     /** How long it may take, from its end, until who left in it is expired. */
     within?: number;
   }
 
   /** Some leave in the middle of it; the others keep speaking throughout. */
-  async function sitOut({ begin, end, within = EXPIRES_WITHIN }: Outage): Promise<void> {
+  async function sitOut({ begin, meanwhile, end, within = EXPIRES_WITHIN }: Outage): Promise<void> {
     const leavers = await settle();
     await begin();
     const begun = performance.now();
@@ -52,6 +55,7 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
     ledger.dismiss(leavers);
     await Promise.all(leavers.map((client) => client.leave()));
     await wait(Math.max(0, OUTAGE - (performance.now() - begun)));
+    await meanwhile?.();
     const lasted = performance.now() - begun;
     await end();
     const ended = performance.now();
@@ -130,6 +134,15 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
       end: () => locker.end(),
     });
   });
+
+  it('a worker is cut from the database alone: the other one writes what it held', () =>
+    sitOut({
+      begin: () => system.workersWay.cut(),
+      meanwhile: async () => {
+        expect(await system.lag()).to.be.below(2_500);
+      },
+      end: () => system.workersWay.mend(),
+    }));
 
   if (PATIENT) {
     it('an API is killed for good: expiry goes on within a minute of the end of its lease', () =>
