@@ -11,6 +11,7 @@ const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
 const ALL_TESTS = [
   'packages/*/dist-test/**/*.test.js',
+  'simulator/dist-test/*.test.js',
   'test/dist/*.test.js',
   'test/dist/system/*.test.js',
 ];
@@ -33,6 +34,10 @@ const COMMANDS = {
     run: (args) => program('standalone/dist/migrate-main.js', args),
   },
   dead: { build: ['packages/worker'], run: (args) => program('worker/dist/dead-main.js', args) },
+  simulate: {
+    build: ['simulator'],
+    run: (args) => run(process.execPath, ['simulator/dist/main.js', ...args]),
+  },
   build: { build: ['.'], run: () => 0 },
   lint: { build: [], run: (args) => tool('@biomejs/biome/bin/biome', ['check', ...args]) },
   test: { build: ['.'], run: test },
@@ -128,7 +133,7 @@ function fingerprint() {
   const files = [
     'pnpm-lock.yaml',
     'pnpm-workspace.yaml',
-    ...['.', 'test', 'bench', ...packages].map((folder) => join(folder, 'package.json')),
+    ...['.', 'test', 'bench', 'simulator', ...packages].map((folder) => join(folder, 'package.json')),
   ].filter((file) => existsSync(join(ROOT, file)));
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(ROOT, file)));

@@ -37,9 +37,12 @@ export class BatchLog {
   #oldestCut: number | null = null;
   #name: PublisherName;
   #reached: number;
+  readonly #pack: typeof encodeBatches;
 
-  constructor(name: PublisherName) {
+  /** @param pack makes messages of events, at least one. */
+  constructor(name: PublisherName, pack: typeof encodeBatches = encodeBatches) {
     this.#name = name;
+    this.#pack = pack;
     this.#reached = name.since;
   }
 
@@ -77,7 +80,7 @@ export class BatchLog {
    * before it, since batches are settled in any order but count without a gap only.
    */
   cut(wallMicros: number, last = false): void {
-    const packed = encodeBatches(this.#pending.take(this.#pending.size));
+    const packed = this.#pack(this.#pending.take(this.#pending.size));
     const through = Math.max(Math.floor(wallMicros), this.#reached + packed.length);
     packed.forEach(({ events, body }, at) => {
       const from = this.#reached + at;

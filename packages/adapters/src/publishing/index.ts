@@ -1,0 +1,1 @@
+export { type Batch, BatchLog, type PublisherName } from './batch-log.js';
