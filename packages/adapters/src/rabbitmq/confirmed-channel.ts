@@ -101,11 +101,18 @@ export class ConfirmedChannel implements Participant {
   }
 
   /** For those who cannot wait until the broker is back. @throws Unavailable */
-  async publishNow(outgoing: Outgoing): Promise<void> {
+  publishNow(outgoing: Outgoing): Promise<void> {
+    return this.publishAllNow([outgoing]);
+  }
+
+  /** The same for many: with a timer for each, it would take half as long again. */
+  async publishAllNow(outgoing: readonly Outgoing[]): Promise<void> {
     if (!this.connected) throw new Unavailable('broker');
-    const published = this.publish(outgoing).catch((cause: unknown) => {
-      throw new Unavailable('broker', undefined, { cause });
-    });
+    const published = Promise.all(outgoing.map((one) => this.publish(one))).catch(
+      (cause: unknown) => {
+        throw new Unavailable('broker', undefined, { cause });
+      },
+    );
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Unavailable('broker')), CONFIRM_TIMEOUT);

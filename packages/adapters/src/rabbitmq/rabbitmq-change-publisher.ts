@@ -1,7 +1,7 @@
 import type { ChangePublisher, StatusChange } from '@presence/domain';
 import { encodeChange } from '../wire/encode.js';
 import { CHANGES_EXCHANGE } from '../wire/names.js';
-import type { ConfirmedChannel } from './confirmed-channel.js';
+import type { ConfirmedChannel, Outgoing } from './confirmed-channel.js';
 import { properties } from './message-properties.js';
 
 /** Announces changes to whoever has bound a queue; with nobody listening they go nowhere. */
@@ -12,14 +12,13 @@ export class RabbitmqChangePublisher implements ChangePublisher {
     this.#channel = channel;
   }
 
-  async publish(changes: readonly StatusChange[]): Promise<void> {
-    await Promise.all(changes.map((change) => this.#publishOne(change)));
+  publish(changes: readonly StatusChange[]): Promise<void> {
+    return this.#channel.publishAllNow(changes.map(messageOf));
   }
+}
 
-  #publishOne(change: StatusChange): Promise<void> {
-    const { routingKey, messageId, body } = encodeChange(change);
-    const options = properties({ messageId });
-    const exchange = CHANGES_EXCHANGE;
-    return this.#channel.publishNow({ exchange, routingKey, body, options, unheard: true });
-  }
+function messageOf(change: StatusChange): Outgoing {
+  const { routingKey, messageId, body } = encodeChange(change);
+  const options = properties({ messageId });
+  return { exchange: CHANGES_EXCHANGE, routingKey, body, options, unheard: true };
 }

@@ -1,0 +1,125 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { expect } from 'chai';
+import pg from 'pg';
+import type { Child } from '../child.js';
+import { eventually } from '../eventually.js';
+import { RunningSystem } from './running-system.js';
+
+/** By hand: SILENT_USERS=1000000 npm test -- test/dist/system/law-silence.test.js */
+const USERS = Number(process.env.SILENT_USERS ?? 20_000);
+/** The contract's pace: rows and changes. */
+const WITHIN = Math.max(5_000, USERS / 10);
+/** A heartbeat's way to its row, and what looking for it costs. */
+const HEARTBEAT_WITHIN = 1_000;
+
+describe(`${USERS} users who fall silent together`, function () {
+  this.timeout(600_000);
+  let system: RunningSystem;
+  let database: pg.Client;
+  let connection: ChannelModel;
+  let channel: ConfirmChannel;
+  let announced = 0;
+  let lastAnnouncedAt = 0;
+
+  before(async () => {
+    system = await RunningSystem.start();
+    await (await system.startWorker()).end('SIGTERM'); // Tables and queues are there now.
+    database = new pg.Client({ connectionString: system.database.url });
+    await database.connect();
+    connection = await connect(system.amqpUrl);
+    channel = await connection.createConfirmChannel();
+    await listen();
+  });
+
+  after(async () => {
+    await connection.close();
+    await database.end();
+    await system.stop();
+  });
+
+  async function listen(): Promise<void> {
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(queue, 'presence.changes', 'presence.offline');
+    await channel.consume(
+      queue,
+      () => {
+        announced++;
+        lastAnnouncedAt = performance.now();
+      },
+      { noAck: true },
+    );
+  }
+
+  /** They were last seen just before as-of less the silence that is allowed; one more speaks on. */
+  async function fallSilent(): Promise<void> {
+    await database.query(`
+      INSERT INTO users (id, issuer, subject, username, role)
+        SELECT id, 'presence', id::text, 'user' || id, 'user'
+        FROM generate_series(1, ${USERS} + 1) id`);
+    await database.query(`
+      INSERT INTO user_presence (user_id, last_seen, online_status, declared)
+        SELECT id, now() - interval '1 hour', 'online', 'online' FROM users`);
+    await database.query('VACUUM ANALYZE user_presence');
+    await database.query('UPDATE presence_clock SET as_of = now(), moved_at = now()');
+  }
+
+  async function left(): Promise<number> {
+    const { rows } = await database.query(
+      `SELECT count(*)::int AS left FROM user_presence
+       WHERE online_status <> 'offline' AND user_id <= ${USERS}`,
+    );
+    return rows[0].left;
+  }
+
+  /** One user's heartbeats, from the queue to the row, as long as `signal` says. */
+  async function speak(signal: AbortSignal): Promise<number[]> {
+    const looking = new pg.Client({ connectionString: system.database.url });
+    await looking.connect();
+    const took: number[] = [];
+    while (!signal.aborted) took.push(await beat(looking));
+    await looking.end();
+    return took;
+  }
+
+  async function beat(looking: pg.Client): Promise<number> {
+    const begun = performance.now();
+    const at = new Date().toISOString();
+    const event = { type: 'heartbeat', user_id: USERS + 1, occurred_at: at };
+    channel.publish('presence.events', 'presence.heartbeat', Buffer.from(JSON.stringify(event)));
+    const seen = async () => {
+      const { rowCount } = await looking.query(
+        'SELECT FROM user_presence WHERE user_id = $1 AND last_seen >= $2',
+        [USERS + 1, at],
+      );
+      return rowCount === 1;
+    };
+    await eventually(seen, { within: 30_000, every: 2 });
+    const took = performance.now() - begun;
+    await wait(20);
+    return took;
+  }
+
+  it('are offline in rows and on presence.changes at the pace of the contract, and hold nobody else up', async () => {
+    await fallSilent();
+    const over = new AbortController();
+    const workers: Child[] = await Promise.all([system.startWorker(), system.startWorker()]);
+    const begun = performance.now();
+    const speaking = speak(over.signal);
+    await eventually(async () => (await left()) === 0, { within: 2 * WITHIN, every: 100 });
+    const written = performance.now() - begun;
+    await eventually(() => announced >= USERS, { within: 2 * WITHIN, every: 20 });
+    const toldAfter = lastAnnouncedAt - begun;
+    over.abort();
+    const took = (await speaking).sort((a, b) => a - b);
+    const slowest = took.at(-1)!;
+    if (process.env.SILENT_USERS !== undefined) {
+      const figures = { written, toldAfter, slowest, median: took[took.length >> 1] };
+      process.stderr.write(`      ${JSON.stringify({ ...figures, heartbeats: took.length })}\n`);
+    }
+    for (const worker of workers) expect(worker.running, worker.output).to.equal(true);
+    expect(written, 'rows').to.be.below(WITHIN);
+    expect(toldAfter, 'changes').to.be.below(WITHIN);
+    expect(slowest, 'a heartbeat of somebody else').to.be.below(HEARTBEAT_WITHIN);
+  });
+});
