@@ -139,6 +139,16 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start);
   });
 
+  it("does not take a dead worker's last ticks for a sign of its life", async () => {
+    const dead = randomUUID();
+    await under.leases.register(dead, 'worker', start * 1_000);
+    await under.pool.query(
+      `UPDATE presence_publishers SET heard_at = clock_timestamp() - interval '9 s'`,
+    );
+    await settle([{ ...interval(dead, 0, 100), kind: 'worker' }, interval(randomUUID(), 0, 900)]);
+    expect(await advance()).to.equal(start + 899);
+  });
+
   it('is moved by one of any number of callers at a time', async () => {
     const publisher = randomUUID();
     await under.leases.register(publisher, 'app', start * 1_000);

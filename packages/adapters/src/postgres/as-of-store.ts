@@ -62,7 +62,8 @@ export class PostgresAsOfStore implements AsOfStore {
 
 /**
  * Adds the intervals that batches have settled to their publishers'. One that is not known is made
- * known by its very first interval; any other belongs to one that has been given up.
+ * known by its very first interval; any other belongs to one that has been given up. It is a sign
+ * of life of an app; a worker's tick may come back when the worker is long dead.
  */
 async function gatherMarks(client: pg.ClientBase): Promise<void> {
   await client.query({
@@ -81,7 +82,8 @@ async function gatherMarks(client: pg.ClientBase): Promise<void> {
         OR EXISTS (SELECT FROM presence_publishers known WHERE known.id = publisher)
       ON CONFLICT (id) DO UPDATE
       SET us_settled = p.us_settled + excluded.us_settled,
-        us_end = coalesce(p.us_end, excluded.us_end), heard_at = clock_timestamp()`,
+        us_end = coalesce(p.us_end, excluded.us_end),
+        heard_at = CASE p.kind WHEN 'app' THEN clock_timestamp() ELSE p.heard_at END`,
   });
 }
 
