@@ -46,7 +46,11 @@ export class OutageSystem {
     this.#settings = settings;
   }
 
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<OutageSystem> {
+  /** @param settings of all processes. @param first of the first API and the first worker alone */
+  static async start(
+    settings: Readonly<Record<string, string>> = {},
+    first: Readonly<Record<string, string>> = {},
+  ): Promise<OutageSystem> {
     const [broker, postgres] = await Promise.all([startRabbit(), startPostgres()]);
     const all = { ...SETTINGS, ...settings };
     const system = await RunningSystem.start(all, {
@@ -57,9 +61,10 @@ export class OutageSystem {
     const ways = [await TcpProxy.to(broker.url), await TcpProxy.to(broker.url)];
     const workersWay = await TcpProxy.to(system.database.url);
     const outage = new OutageSystem(broker, postgres, ways, workersWay, system, all);
-    await outage.startWorkers();
-    for (const way of ways) {
-      outage.apis.push(await system.startApi({ settings: { AMQP_URL: way.url } }));
+    await outage.startWorkers(first);
+    for (const [at, way] of ways.entries()) {
+      const own = { AMQP_URL: way.url, ...(at === 0 ? first : {}) };
+      outage.apis.push(await system.startApi({ settings: own }));
     }
     return outage;
   }
@@ -72,15 +77,9 @@ export class OutageSystem {
   readonly addresses = (): string[] =>
     this.apis.filter(({ process }) => process.running).map(({ url }) => url);
 
-  async startApi(settings: Readonly<Record<string, string>>): Promise<Api> {
-    const api = await this.#system.startApi({ settings });
-    this.apis.push(api);
-    return api;
-  }
-
-  async startWorkers(): Promise<void> {
+  async startWorkers(first: Readonly<Record<string, string>> = {}): Promise<void> {
     this.workers = await Promise.all([
-      this.#system.startWorker({ DATABASE_URL: this.workersWay.url }),
+      this.#system.startWorker({ DATABASE_URL: this.workersWay.url, ...first }),
       this.#system.startWorker(),
     ]);
   }
