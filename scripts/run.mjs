@@ -133,7 +133,9 @@ function fingerprint() {
   const files = [
     'pnpm-lock.yaml',
     'pnpm-workspace.yaml',
-    ...['.', 'test', 'bench', 'simulator', ...packages].map((folder) => join(folder, 'package.json')),
+    ...['.', 'test', 'bench', 'simulator', ...packages].map((folder) =>
+      join(folder, 'package.json'),
+    ),
   ].filter((file) => existsSync(join(ROOT, file)));
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(ROOT, file)));

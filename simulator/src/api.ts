@@ -1,5 +1,5 @@
 import { BatchLog } from '@presence/adapters/publishing';
-import { APP_LEASE, type Millis, type ReportedEvent } from '@presence/domain';
+import { APP_LEASE, type Duration, type Millis, type ReportedEvent } from '@presence/domain';
 import type { Leases } from './leases.js';
 import type { Message } from './queue.js';
 import { HORIZON } from './scenario.js';
@@ -9,6 +9,15 @@ const LAPSES_AFTER = APP_LEASE - 2_000;
 const BATCH_EVENTS = 1_000;
 const NO_BODY = Buffer.alloc(0);
 
+export interface ApiParts {
+  readonly name: string;
+  /** How far its clock is ahead. */
+  readonly skew: () => Duration;
+  readonly leases: Leases;
+  /** Whether it tells its progress; services of others do not. */
+  readonly counts: boolean;
+}
+
 export type Acceptance = 'accepted' | 'refused' | 'given up';
 
 /**
@@ -16,19 +25,16 @@ export type Acceptance = 'accepted' | 'refused' | 'given up';
  * the few rules of queue-publisher.ts and lease.ts that hang on timers there.
  */
 export class Api {
-  #log: BatchLog;
+  readonly #parts: ApiParts;
+  readonly #log: BatchLog;
   #lives = 1;
   #heardAt: Millis;
   up = true;
   cut = false;
   flushedAt: Millis;
 
-  constructor(
-    readonly name: string,
-    readonly skew: () => Millis,
-    readonly leases: Leases,
-    now: Millis,
-  ) {
+  constructor(parts: ApiParts, now: Millis) {
+    this.#parts = parts;
     this.#heardAt = now;
     this.flushedAt = now;
     this.#log = new BatchLog(this.#named(this.#micros(now)), withoutBodies);
@@ -36,7 +42,7 @@ export class Api {
   }
 
   wall(now: Millis): Millis {
-    return now + this.skew();
+    return now + this.#parts.skew();
   }
 
   /** Whether a heartbeat is answered 200 or 503. */
@@ -56,7 +62,7 @@ export class Api {
     if (this.#isLapsed(now)) this.#begin(now);
     this.#log.cut(this.#micros(now));
     for (let batch = this.#log.take(); batch !== undefined; batch = this.#log.take()) {
-      send(batch);
+      send(this.#parts.counts ? batch : { events: batch.events, progress: null });
       this.#log.confirm(batch);
     }
     this.#heardAt = now;
@@ -64,8 +70,10 @@ export class Api {
 
   /** Renews the lease in the database. */
   renew(now: Millis): void {
+    const { leases, counts } = this.#parts;
+    if (!counts) return;
     const lapsed = this.#isLapsed(now);
-    const known = this.leases.renew(this.#publisher, now);
+    const known = leases.renew(this.#publisher, now);
     this.#heardAt = now;
     if (!known || lapsed) this.#begin(now);
   }
@@ -82,7 +90,7 @@ export class Api {
   }
 
   get #publisher(): string {
-    return `${this.name}/${this.#lives}`;
+    return `${this.#parts.name}/${this.#lives}`;
   }
 
   #isLapsed(now: Millis): boolean {
@@ -97,7 +105,8 @@ export class Api {
   }
 
   #register(now: Millis): void {
-    this.leases.register(this.#publisher, 'app', this.#log.reached, now);
+    const { leases, counts } = this.#parts;
+    if (counts) leases.register(this.#publisher, 'app', this.#log.reached, now);
   }
 
   #named(since: number) {

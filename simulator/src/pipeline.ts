@@ -56,10 +56,13 @@ export class Pipeline {
     this.#agenda = agenda;
     this.#random = random;
     this.#truth = truth;
-    const { apis, workers, skew } = scenario;
+    const { apis, workers, others, skew } = scenario;
     this.leases = new Leases(begin);
     const clock = (at: number) => () => this.#step + (skew[at % skew.length] ?? 0);
-    this.apis = times(apis, (at) => new Api(`api ${at}`, clock(at), this.leases, 0));
+    this.apis = times(apis, (at) => {
+      const counts = at < apis - others;
+      return new Api({ name: `api ${at}`, skew: clock(at), leases: this.leases, counts }, 0);
+    });
     this.#workers = times(workers, (at) => new Worker(`worker ${at}`, clock(at), this.leases));
     this.#begin();
   }
@@ -216,7 +219,7 @@ export class Pipeline {
   #write({ events, progress }: Message, now: Millis): void {
     this.commits++;
     for (const event of events as readonly SpokenEvent[]) this.commit(event, now);
-    this.leases.settle(progress);
+    if (progress !== null) this.leases.settle(progress);
   }
 
   #fail({ kind, which }: Fault, begins: boolean, now: Millis): void {

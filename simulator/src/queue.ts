@@ -3,7 +3,8 @@ import type { Progress, ReportedEvent } from '@presence/domain';
 /** One message as a worker sees it. */
 export interface Message {
   readonly events: readonly ReportedEvent[];
-  readonly progress: Progress;
+  /** `null` for publishers that keep no count. */
+  readonly progress: Progress | null;
 }
 
 /** The durable queue: first in, first out, except for what is handed back. */

@@ -43,6 +43,8 @@ export interface Scenario {
   readonly lateBy: Duration;
   readonly apis: number;
   readonly workers: number;
+  /** How many of the APIs are services of others, which publish without word of progress. */
+  readonly others: number;
   /** By how much each API's and each worker's clock is ahead; repeated where there are more. */
   readonly skew: readonly Duration[];
   readonly faults: readonly Fault[];
@@ -80,6 +82,7 @@ const SMALL: Omit<Scenario, 'name' | 'about'> = {
   lateBy: 2 * SECOND,
   apis: 2,
   workers: 2,
+  others: 0,
   skew: [0, 40, -30],
   faults: [],
   cutEvery: 100,
@@ -161,6 +164,14 @@ export const SCENARIOS: readonly Scenario[] = [
   }),
   small('worker-stuck', 'one of two workers cannot commit while the other runs ahead', {
     faults: [fault('worker stuck', 1 / 3, 5, { which: 1 })],
+  }),
+  small('other-services', 'all words but logins come from services that keep no count', {
+    others: 2,
+    faults: [
+      fault('workers', 0.2, 10),
+      fault('worker stuck', 0.6, 5, { which: 1 }),
+      fault('worker crash', 0.8, 0.2),
+    ],
   }),
   small('clocks', 'clocks differ by 10 s, and all of them step ahead by 10 s, and back', {
     skew: [4 * SECOND, -6 * SECOND, 0],
