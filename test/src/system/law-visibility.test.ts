@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   createPool,
   type Pool,
@@ -48,6 +49,12 @@ const anyRow: fc.Arbitrary<Row> = fc.record({
   swept: fc.boolean(),
 });
 
+const PAGE = { page: 1, perPage: 100 };
+const SILENT: Row = {
+  ...{ over: 1, explicit: false, status: 'online', sessionId: '' },
+  ...{ ended: false, swept: false },
+};
+
 const anyMoment = fc.record({
   asOf: fc.integer({ min: EPOCH, max: EPOCH + 1_000_000 }),
   offlineAfter: fc.integer({ min: 200, max: 120_000 }),
@@ -86,6 +93,28 @@ describe('Who is visible', function () {
       }),
       { numRuns: RUNS },
     ));
+
+  it('is whoever has a heartbeat that commits while a sweep looks at the row, and the sweep does not wait for it', async () => {
+    const policy = { offlineAfter: 1_000, rememberSessions: 86_400_000 };
+    const rows = Array.from({ length: USERS }, () => SILENT);
+    const presences = rows.map((row) => presenceOf(row, EPOCH - policy.offlineAfter));
+    await writeRows(EPOCH, presences, rows, policy);
+    const heartbeat = await pool.connect();
+    try {
+      await heartbeat.query('BEGIN');
+      await heartbeat.query('UPDATE user_presence SET last_seen = $1 WHERE user_id = 1', [
+        iso(EPOCH),
+      ]);
+      const swept = new PostgresPresenceStore(pool, policy).sweep(100);
+      expect(await Promise.race([swept, wait(500)]), 'swept').to.equal(USERS - 1);
+    } finally {
+      await heartbeat.query('COMMIT');
+      heartbeat.release();
+    }
+    const { value } = await new PostgresPresenceReader(pool, policy).list({}, PAGE);
+    const shown = value.items.map(({ status }) => status);
+    expect(shown).to.deep.equal(['online', ...rows.slice(1).map(() => 'offline')]);
+  });
 
   /** Rows as they can be: what is swept has been silent for too long. */
   async function writeRows(
