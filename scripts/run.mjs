@@ -35,7 +35,7 @@ const COMMANDS = {
   },
   dead: { build: ['packages/worker'], run: (args) => program('worker/dist/dead-main.js', args) },
   simulate: {
-    build: ['simulator'],
+    build: ['simulator', 'packages/api', 'packages/worker'],
     run: (args) => run(process.execPath, ['simulator/dist/main.js', ...args]),
   },
   build: { build: ['.'], run: () => 0 },

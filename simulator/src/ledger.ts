@@ -1,5 +1,5 @@
 import type { Duration, Millis } from '@presence/domain';
-import { type FaultWindow, OFFLINE_AFTER } from './scenario.js';
+import type { FaultWindow } from './scenario.js';
 import { Truth, TURN } from './truth.js';
 
 /** User-milliseconds shown wrongly, by reason; docs/simulator.md defines each. */
@@ -19,6 +19,7 @@ export interface Wrong {
 }
 
 export interface Allowances {
+  readonly offlineAfter: Duration;
   /** From an event's acceptance until reads show it. */
   readonly delay: Duration;
   /** How far as-of is behind the clock while all is well. */
@@ -97,7 +98,7 @@ export class Ledger {
     if (!truth.isThere(user)) return WHY.silent;
     const turn = truth.turn[user]!;
     if (turn === TURN.owed) return WHY.unjust;
-    if (truth.spokeWithin(user, this.#seen[user]!, OFFLINE_AFTER)) return WHY.unjust;
+    if (truth.spokeWithin(user, this.#seen[user]!, this.allow.offlineAfter)) return WHY.unjust;
     return turn === TURN.lost ? WHY.turnLost : WHY.silent;
   }
 
@@ -108,8 +109,8 @@ export class Ledger {
       ghosts.avoidable += to - from;
       return;
     }
-    const { lag, spread } = this.allow;
-    const limit = spokeAt + OFFLINE_AFTER + lag + spread;
+    const { offlineAfter, lag, spread } = this.allow;
+    const limit = spokeAt + offlineAfter + lag + spread;
     const silence = overlap(from, to, from, limit);
     const outage = this.#inFaults(Math.max(from, limit), to, 'silenceUntil');
     ghosts.silence += silence;

@@ -1,23 +1,38 @@
 import { writeFileSync } from 'node:fs';
 import { HELP, type Options, simulatorOptions, UsageError } from './options.js';
-import { avoidableSeconds, reportJson, reportText, summaryText } from './report.js';
+import { simulateReal } from './real.js';
+import {
+  avoidableSeconds,
+  realJson,
+  realText,
+  reportJson,
+  reportText,
+  summaryText,
+} from './report.js';
 import type { Scenario } from './scenario.js';
 import { type Result, simulate } from './simulation.js';
 import { timeline } from './timeline.js';
 
 const PROGRESS_EVERY = 1_000;
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const options = simulatorOptions(args);
   if (options.help) {
     process.stdout.write(HELP);
     return 0;
   }
+  if (options.realUsers !== null) return runReal(options.realUsers, options);
   const results = options.scenarios.map((scenario) => run(scenario, options));
   if (options.json) process.stdout.write(`${JSON.stringify(results.map(reportJson), null, 2)}\n`);
   else if (results.length > 1) process.stdout.write(summaryText(results));
   if (options.svg !== null) draw(options.svg, results[0]!);
   return results.every(({ real }) => avoidableSeconds(real) === 0) ? 0 : 1;
+}
+
+async function runReal(users: number, { seed, json }: Options): Promise<number> {
+  const result = await simulateReal(users, seed, (text) => process.stderr.write(`${text}\n`));
+  process.stdout.write(json ? `${JSON.stringify(realJson(result), null, 2)}\n` : realText(result));
+  return avoidableSeconds(result.real) === 0 ? 0 : 1;
 }
 
 function run(scenario: Scenario, { seed, json }: Options): Result {
@@ -48,7 +63,7 @@ function draw(file: string, result: Result): void {
 }
 
 try {
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n\n${HELP}`);

@@ -9,6 +9,8 @@ export const HELP = `Usage: npm run simulate [-- options]
   --seed N          the same seed, the same result. Default: 1
   --svg FILE        where to draw the timeline. Default: simulation.svg; with "all": nowhere
   --json            print the result as JSON
+  --real            in real time, over real processes with a RabbitMQ and a Postgres of their own:
+                    --users (40), --seed and --json count; it takes about three minutes
 
 Scenarios:
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}
@@ -28,14 +30,18 @@ export interface Options {
   /** `null`: draw nothing. */
   readonly svg: string | null;
   readonly json: boolean;
+  /** How many users are to use the real system; `null`: simulate. */
+  readonly realUsers: number | null;
 }
 
 /** The day, where it is one of many. */
 const SMALL_DAY = { users: 2_000, hours: 6 };
+const REAL_USERS = 40;
+const MOST_REAL_USERS = 500;
 
 /** @throws UsageError */
 export function simulatorOptions(args: readonly string[]): Options {
-  const { help = false, json = false, ...values } = parse(args);
+  const { help = false, json = false, real = false, ...values } = parse(args);
   const name = values.scenario ?? 'day';
   const users = optional('--users', values.users, 1_000_000);
   const hours = optional('--hours', values.hours, 240);
@@ -47,7 +53,10 @@ export function simulatorOptions(args: readonly string[]): Options {
     throw new UsageError('--svg draws one scenario: name it.');
   }
   const svg = name === 'all' ? null : (values.svg ?? 'simulation.svg');
-  return { help, scenarios, seed: optional('--seed', values.seed) ?? 1, svg, json };
+  const realUsers = real
+    ? (optional('--users', values.users, MOST_REAL_USERS) ?? REAL_USERS)
+    : null;
+  return { help, scenarios, seed: optional('--seed', values.seed) ?? 1, svg, json, realUsers };
 }
 
 function parse(args: readonly string[]) {
@@ -57,7 +66,7 @@ function parse(args: readonly string[]) {
     const options = { scenario: text, users: text, hours: text, seed: text, svg: text };
     return parseArgs({
       args: [...args],
-      options: { ...options, json: flag, help: { ...flag, short: 'h' } },
+      options: { ...options, json: flag, real: flag, help: { ...flag, short: 'h' } },
     }).values;
   } catch (error) {
     throw new UsageError((error as Error).message);

@@ -1,4 +1,5 @@
 import type { Wrong } from './ledger.js';
+import type { RealResult } from './real.js';
 import { type FaultKind, MINUTE, type Scenario } from './scenario.js';
 import type { Result } from './simulation.js';
 
@@ -56,13 +57,45 @@ export function summaryText(results: readonly Result[]): string {
   return head + rows.join('');
 }
 
-/** The same for programs: times in whole user-seconds. */
+/** The same for programs: times in user-seconds. */
 export function reportJson({ scenario, seed, presence, real, naive, counts }: Result): unknown {
   const { name, users, hours, faults } = scenario;
-  const inSeconds = (_: string, value: unknown) =>
-    typeof value === 'number' ? Math.round(value) / 1_000 : value;
-  const wrong = JSON.parse(JSON.stringify({ presence, real, naive }, inSeconds)) as object;
+  const wrong = inSeconds({ presence, real, naive });
   return { scenario: name, users, hours, seed, faults, unit: 'user-seconds', ...wrong, counts };
+}
+
+/** What the real processes did. */
+export function realText({ users, took, presence, real, heartbeats, ...run }: RealResult): string {
+  return [
+    `${number(users)} users at real processes for ${seconds(took)} s; `,
+    `${number(heartbeats)} heartbeats, ${number(run.refused)} refused\n`,
+    ...run.faults.map(
+      ({ name, from, to }) => `  ${seconds(from)} s to ${seconds(to)} s  ${name}\n`,
+    ),
+    line('user-seconds there', presence),
+    '\n  ghosts: shown online or away, though gone\n',
+    ...reasonLines(REASONS.ghosts, real.ghosts),
+    '\n  false absences: shown offline, though there\n',
+    ...reasonLines(REASONS.absences, real.absences),
+  ].join('');
+}
+
+export function realJson({
+  users,
+  took,
+  presence,
+  real,
+  heartbeats,
+  refused,
+}: RealResult): unknown {
+  const wrong = inSeconds({ took, presence, real });
+  return { users, unit: 'user-seconds', ...wrong, heartbeats, refused };
+}
+
+function inSeconds(value: object): object {
+  const toSeconds = (_: string, part: unknown) =>
+    typeof part === 'number' ? Math.round(part) / 1_000 : part;
+  return JSON.parse(JSON.stringify(value, toSeconds)) as object;
 }
 
 export function faultText({ kind, at, until, which }: Scenario['faults'][number]): string {
@@ -89,15 +122,16 @@ export function named(kind: FaultKind, which: number): string {
 function reasonLines<K extends string>(
   reasons: Readonly<Record<K, string>>,
   real: Readonly<Record<K, number>>,
-  naive: Readonly<Record<K, number>>,
+  naive?: Readonly<Record<K, number>>,
 ): string[] {
   return (Object.keys(reasons) as K[]).map((key) =>
-    line(`  ${reasons[key]}`, real[key], naive[key]),
+    line(`  ${reasons[key]}`, real[key], naive?.[key]),
   );
 }
 
-function line(label: string, real: number, naive: number): string {
-  return `  ${label.padEnd(56)}${seconds(real).padStart(14)}${seconds(naive).padStart(14)}\n`;
+function line(label: string, ...millis: (number | undefined)[]): string {
+  const columns = millis.map((value) => (value === undefined ? '' : seconds(value).padStart(14)));
+  return `  ${label.padEnd(56)}${columns.join('')}\n`;
 }
 
 function countsText({ counts }: Result): string {

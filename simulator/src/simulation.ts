@@ -8,7 +8,15 @@ import { Pipeline } from './pipeline.js';
 import { Random } from './random.js';
 import { PresenceRows } from './rows.js';
 import { type Sample, sample } from './sample.js';
-import { faultWindow, HOUR, PIPELINE_DELAY, type Scenario, SECOND, spread } from './scenario.js';
+import {
+  faultWindow,
+  HOUR,
+  OFFLINE_AFTER,
+  PIPELINE_DELAY,
+  type Scenario,
+  SECOND,
+  spread,
+} from './scenario.js';
 import { Truth } from './truth.js';
 
 export interface Counts {
@@ -129,7 +137,9 @@ function allowances(scenario: Scenario): Allowances {
   const windows = faults.map(faultWindow).sort((a, b) => a.from - b.from);
   const delay = PIPELINE_DELAY + cutEvery + lateBy;
   // A worker's word of progress may come as late as the message that it speaks of.
-  return { delay, lag: delay + lateBy, spread: spread(scenario), faults: windows };
+  const lag = delay + lateBy;
+  const offlineAfter = OFFLINE_AFTER;
+  return { offlineAfter, delay, lag, spread: spread(scenario), faults: windows };
 }
 
 function settleAll(ledger: Ledger, end: Millis): void {

@@ -8,19 +8,22 @@ const LEFT = 76;
 const RIGHT = 24;
 const PLOT = WIDTH - LEFT - RIGHT;
 /** Where each panel lies, from top to bottom. */
-const COUNTS = { top: 112, height: 300 };
-const WRONG = { top: 470, height: 170 };
-const HEIGHT = 700;
+const COUNTS = { top: 130, height: 300 };
+const WRONG = { top: 488, height: 170 };
+const HEIGHT = 716;
 const COLOURS = {
   truth: '#cbd5e1',
   real: '#1d4ed8',
   naive: '#dc2626',
   fault: '#fde68a',
+  name: '#92400e',
   text: '#1e293b',
   quiet: '#64748b',
   grid: '#e2e8f0',
 };
 const LINES = 5;
+/** Of the name of a fault that lies far to the right. */
+const NAME_WIDTH = 100;
 
 interface Panel {
   readonly top: number;
@@ -43,11 +46,12 @@ export function timeline(result: Result): string {
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>\n`,
     label(LEFT, 30, title(result), 'font-size="18" font-weight="600"'),
     legend(),
-    ...scenario.faults.map((fault, at) => faultBand(fault, at, end)),
+    ...scenario.faults.map((fault) => faultBand(fault, end)),
     ...[counts, wrong].flatMap((one) => [grid(one), hours(one, end)]),
     label(LEFT, COUNTS.top - 10, 'users', `fill="${COLOURS.quiet}"`),
     label(LEFT, WRONG.top - 10, 'users shown wrongly at that moment', `fill="${COLOURS.quiet}"`),
     area(counts, samples, there, end),
+    ...scenario.faults.map((fault, at) => faultName(fault, at, end)),
     curve(counts, samples, shownNaive, end, COLOURS.naive),
     curve(counts, samples, shownReal, end, COLOURS.real),
     curve(wrong, samples, wrongNaive, end, COLOURS.naive),
@@ -96,18 +100,26 @@ function legend(): string {
     .join('');
 }
 
-/** Names of neighbours stand at three heights, so that they do not lie on each other. */
-function faultBand(fault: Fault, index: number, end: number): string {
+function faultBand(fault: Fault, end: number): string {
   const from = x(fault.at, end);
-  const width = Math.max(2, x(fault.until, end) - from);
+  const width = faultWidth(fault, end);
   const band = ({ top, height }: typeof COUNTS) =>
     `<rect x="${from}" y="${top}" width="${width}" height="${height}" fill="${COLOURS.fault}"/>\n`;
-  const name = named(fault.kind, fault.which);
-  const isLate = from > WIDTH - 180;
-  const anchor = `font-size="11" fill="#92400e" text-anchor="${isLate ? 'end' : 'start'}"`;
-  const y = COUNTS.top + 14 + (index % 3) * 14;
-  const text = label(isLate ? from - 4 : from + width + 4, y, name, anchor);
-  return `<g><title>${escaped(faultText(fault))}</title>\n${band(COUNTS)}${band(WRONG)}${text}</g>\n`;
+  return `<g><title>${escaped(faultText(fault))}</title>\n${band(COUNTS)}${band(WRONG)}</g>\n`;
+}
+
+/** Names stand above the curves; neighbours at three heights, so as not to lie on each other. */
+function faultName(fault: Fault, index: number, end: number): string {
+  const from = x(fault.at, end);
+  const isLate = from > WIDTH - RIGHT - NAME_WIDTH;
+  const at = isLate ? from - 4 : from + faultWidth(fault, end) + 4;
+  const anchor = `font-size="11" fill="${COLOURS.name}" text-anchor="${isLate ? 'end' : 'start'}"`;
+  return label(at, COUNTS.top - 36 + (index % 3) * 13, named(fault.kind, fault.which), anchor);
+}
+
+/** A fault that lasts no time is still to be seen. */
+function faultWidth({ at, until }: Fault, end: number): number {
+  return Math.max(2, x(until, end) - x(at, end));
 }
 
 function grid({ top, height, most }: Panel): string {

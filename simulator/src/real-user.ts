@@ -1,0 +1,121 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Duration, Millis } from '@presence/domain';
+import type { Ledger } from './ledger.js';
+import type { Random } from './random.js';
+import { REAL_INTERVAL, tokenOf } from './real-system.js';
+import { type Truth, TURN } from './truth.js';
+
+export interface RealWorld {
+  readonly random: Random;
+  readonly truth: Truth;
+  readonly ledger: Ledger;
+  readonly urls: readonly string[];
+  /** Milliseconds since the run began, by the wall clock. */
+  readonly now: () => Millis;
+  /** When it began. */
+  readonly begin: Millis;
+  /** Whether no part is away. */
+  readonly whole: () => boolean;
+  /** Resolves once somebody has looked who began to after the call. */
+  readonly nextLook: () => Promise<void>;
+  readonly over: AbortSignal;
+}
+
+const VISIT: Duration = 25_000;
+const GAP: Duration = 8_000;
+const LOSS = 0.05;
+const LOGOUT = 0.4;
+const PATIENCE: Duration = 3_000;
+
+/** One virtual user at the real system, with one device. */
+export class RealUser {
+  readonly #user: number;
+  readonly #world: RealWorld;
+  #token = '';
+  /** What the last logout was stamped with. */
+  loggedOutAt: Millis | null = null;
+  heartbeats = 0;
+  refused = 0;
+
+  constructor(user: number, world: RealWorld) {
+    this.#user = user;
+    this.#world = world;
+  }
+
+  async live(): Promise<void> {
+    const { random, over } = this.#world;
+    await this.#pause(random.between(0, GAP));
+    while (!over.aborted) {
+      await this.#visit();
+      await this.#pause(random.wait(GAP));
+    }
+  }
+
+  async #visit(): Promise<void> {
+    const { truth, ledger, random, now, over } = this.#world;
+    this.#token = tokenOf(this.#user);
+    ledger.settle(this.#user, now());
+    truth.opened(this.#user, now());
+    const until = now() + random.wait(VISIT);
+    while (now() < until && !over.aborted) {
+      await this.#beat();
+      await this.#pause(Math.min(REAL_INTERVAL + random.between(-200, 200), until - now()));
+    }
+    ledger.settle(this.#user, now());
+    const logsOut = !over.aborted && random.chance(LOGOUT) && (await this.#logout());
+    truth.closed(this.#user, now());
+    if (logsOut) await this.#seenToHaveLeft();
+  }
+
+  /** From the first look on, nothing but offline is right. */
+  async #seenToHaveLeft(): Promise<void> {
+    const { truth, ledger, now, nextLook } = this.#world;
+    await nextLook();
+    ledger.settle(this.#user, now());
+    truth.loggedOut(this.#user * 2, now(), 0);
+  }
+
+  async #beat(): Promise<void> {
+    const { truth, ledger, random, now, begin } = this.#world;
+    this.heartbeats++;
+    if (random.chance(LOSS)) return this.#lose();
+    const answer = await this.#send('heartbeat');
+    ledger.settle(this.#user, now());
+    if (answer.status === 200) {
+      const { last_seen } = (await answer.json()) as { last_seen: string };
+      truth.accepted(this.#user * 2, now(), Date.parse(last_seen) - begin);
+    } else if (answer.status === 503) {
+      this.refused++;
+      truth.turn[this.#user] = TURN.owed;
+    } else throw new Error(`A heartbeat was answered with ${answer.status}.`);
+  }
+
+  #lose(): void {
+    const { turn } = this.#world.truth;
+    if (turn[this.#user] === TURN.owed && this.#world.whole()) turn[this.#user] = TURN.lost;
+  }
+
+  /** @returns whether the farewell was heard. */
+  async #logout(): Promise<boolean> {
+    const answer = await this.#send('logout');
+    this.#world.ledger.settle(this.#user, this.#world.now());
+    if (answer.status !== 200) return false;
+    const { last_seen } = (await answer.json()) as { last_seen: string };
+    this.loggedOutAt = Date.parse(last_seen) - this.#world.begin;
+    return true;
+  }
+
+  #send(what: 'heartbeat' | 'logout'): Promise<Response> {
+    const { urls } = this.#world;
+    return fetch(`${urls[this.#user % urls.length]}/api/users/${what}/`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}` },
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+  }
+
+  async #pause(duration: Duration): Promise<void> {
+    const { over: signal } = this.#world;
+    await wait(Math.max(0, duration), undefined, { signal }).catch(() => {}); // The run is over.
+  }
+}
