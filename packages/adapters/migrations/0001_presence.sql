@@ -18,15 +18,18 @@ CREATE TABLE users (
 -- Two issuers may each know an "ahmad"; only one of them logs in with a password here.
 CREATE UNIQUE INDEX users_login ON users (username) WHERE password_hash IS NOT NULL;
 
+-- Users that are added here, and users of tokens whose subject is no number. The latter begin at
+-- 2^40, so that they are in nobody's way whose subject is his id.
 CREATE SEQUENCE user_ids AS bigint MAXVALUE 9007199254740991;
+CREATE SEQUENCE foreign_user_ids AS bigint START 1099511627776 MAXVALUE 9007199254740991;
 
 -- Ids also come from tokens, so a generated one may be taken already.
-CREATE FUNCTION next_user_id() RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION next_user_id(ids regclass) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   candidate bigint;
 BEGIN
   LOOP
-    candidate := nextval('user_ids');
+    candidate := nextval(ids);
     EXIT WHEN NOT EXISTS (SELECT FROM users WHERE id = candidate);
   END LOOP;
   RETURN candidate;
@@ -169,6 +172,6 @@ CREATE TABLE publisher_marks (
 
 DROP TABLE publisher_marks, presence_publishers, presence_clock, presence_changes,
   presence_inbox, ended_sessions, user_presence, user_count, users;
-DROP FUNCTION next_user_id(), count_users();
-DROP SEQUENCE user_ids;
+DROP FUNCTION next_user_id(regclass), count_users();
+DROP SEQUENCE user_ids, foreign_user_ids;
 DROP TYPE presence_status;

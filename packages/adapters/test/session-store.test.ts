@@ -37,11 +37,11 @@ onEachDatabase('PostgresSessionStore', (database) => {
       expect(await book.sessions.ownerOf(hashOf('first'))).to.equal(null);
     });
 
-    it('and says what the database says where something later is known', async () => {
+    it('and its user is online, later than all that is known, whatever the clock says', async () => {
       await book.open('later', 'other', 1, NOW + MINUTE);
       await book.end('other', NOW + 2 * MINUTE);
       const { presence } = await book.open('first');
-      expect(presence).to.deep.equal({ status: 'offline', lastSeen: NOW + 2 * MINUTE });
+      expect(presence).to.deep.equal({ status: 'online', lastSeen: NOW + 2 * MINUTE + 1 });
     });
   });
 
@@ -54,6 +54,13 @@ onEachDatabase('PostgresSessionStore', (database) => {
       });
       expect(await book.changes()).to.deep.equal(['login', 'logout']);
       expect(await book.outcome('1')).to.equal('invalid');
+    });
+
+    it('and its user is offline, later than all that is known, whatever the clock says', async () => {
+      await book.open('ahead', 's', 1, NOW + 2 * MINUTE);
+      const { presence } = await book.end('s', NOW + MINUTE);
+      expect(presence).to.deep.equal({ status: 'offline', lastSeen: NOW + 2 * MINUTE + 1 });
+      expect(await book.row()).to.deep.equal(presence);
     });
 
     it('for good: nothing late of it sets its user online again', async () => {

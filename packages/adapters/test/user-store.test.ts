@@ -6,6 +6,8 @@ import { onEachDatabase } from './each-database.js';
 
 const OWN = 'presence';
 const IDP = 'https://idp.example.com/';
+/** Below it are the ids that subjects name. */
+const FIRST_FOREIGN_ID = 2 ** 40;
 const PROFILE: Profile = { username: 'zahra', email: 'zahra@example.com', role: 'user' };
 
 onEachDatabase('PostgresUserStore', (database) => {
@@ -15,12 +17,20 @@ onEachDatabase('PostgresUserStore', (database) => {
   beforeEach(async () => {
     pool = database.pool();
     users = new PostgresUserStore(pool, OWN);
-    await pool.query('TRUNCATE users, ended_sessions CASCADE');
+    await pool.query('TRUNCATE users, ended_sessions, presence_inbox CASCADE');
     await pool.query('ALTER SEQUENCE user_ids RESTART');
   });
 
   function add(username: string) {
     return users.add({ username, email: null, role: 'user', passwordHash: `hash of ${username}` });
+  }
+
+  async function openSession(userId: number): Promise<void> {
+    await pool.query(
+      `INSERT INTO login_sessions (user_id, session_id, opened_at, expires_at)
+       VALUES ($1, 'a session', now(), now() + interval '30 days')`,
+      [userId],
+    );
   }
 
   async function count(table: 'users' | 'user_presence'): Promise<number> {
@@ -69,20 +79,23 @@ onEachDatabase('PostgresUserStore', (database) => {
       expect(await users.byId(user.id)).to.deep.equal(user);
     });
 
-    it('changes their passwords', async () => {
-      await add('ahmad');
+    it('changes their passwords, and logs out whoever knew the old one', async () => {
+      const { id } = await add('ahmad');
+      await openSession(id);
       expect(await users.setPassword('ahmad', 'another')).to.equal(true);
+      const { rows } = await pool.query(
+        `SELECT e.user_id, i.type, s.ended_at IS NOT NULL AS ended
+         FROM ended_sessions e JOIN presence_inbox i USING (user_id, session_id)
+         JOIN login_sessions s USING (user_id, session_id) WHERE e.tokens_until > now()`,
+      );
+      expect(rows).to.deep.equal([{ user_id: id, type: 'logout', ended: true }]);
       expect((await users.credentials('ahmad'))?.passwordHash).to.equal('another');
       expect(await users.setPassword('nobody', 'another')).to.equal(false);
     });
 
     it('removes them with their presence, and refuses the tokens of their sessions', async () => {
       const { id } = await add('ahmad');
-      await pool.query(
-        `INSERT INTO login_sessions (user_id, session_id, opened_at, expires_at)
-         VALUES ($1, 'a session', now(), now() + interval '30 days')`,
-        [id],
-      );
+      await openSession(id);
       expect(await users.remove('ahmad')).to.equal(true);
       expect(await users.remove('ahmad')).to.equal(false);
       expect(await users.byId(id)).to.equal(null);
@@ -152,9 +165,26 @@ onEachDatabase('PostgresUserStore', (database) => {
     it('generates an id for any other subject, and for other issuers', async () => {
       for (const subject of ['07', '0', '-7', '7.0', '9007199254740992', '1e3', 'seven']) {
         const user = await users.find({ issuer: OWN, subject }, PROFILE);
-        expect(user?.id).to.be.within(1, 7);
+        expect(user?.id).to.be.at.least(FIRST_FOREIGN_ID);
       }
-      expect((await users.find({ issuer: IDP, subject: '77' }, PROFILE))?.id).to.equal(8);
+      const foreign = await users.find({ issuer: IDP, subject: '77' }, PROFILE);
+      expect(foreign?.id).to.be.at.least(FIRST_FOREIGN_ID);
+    });
+
+    it('keeps out of the way of subjects that are ids, whoever comes first', async () => {
+      await users.find({ issuer: IDP, subject: 'x' }, PROFILE);
+      for (const subject of ['1', '2']) {
+        const user = await users.find({ issuer: OWN, subject }, PROFILE);
+        expect(user?.id).to.equal(Number(subject));
+      }
+    });
+
+    it('does not bring back a user that was removed, while there may be tokens of it', async () => {
+      const { id } = await add('ahmad');
+      await openSession(id);
+      await users.remove('ahmad');
+      expect(await users.find({ issuer: OWN, subject: String(id) }, PROFILE)).to.equal(null);
+      expect(await count('users')).to.equal(0);
     });
 
     it('never makes one person of two: an id that is taken stays with whom it belongs to', async () => {

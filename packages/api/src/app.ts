@@ -45,9 +45,11 @@ export function createApi(dependencies: ApiDependencies, settings: ServingSettin
 function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): ApiServices {
   const now = dependencies.now ?? Date.now;
   const ended = new EndedSessions();
-  const watch = new DatabaseWatch({ ...dependencies, ended, now });
+  // Looked at all the time, not only when somebody asks: it remembers what has once been there.
+  const onLook = () => void readiness.report();
+  const watch = new DatabaseWatch({ ...dependencies, ended, now, onLook });
   const { publisher } = dependencies;
-  const readiness = new Readiness({
+  const readiness: Readiness = new Readiness({
     broker: () => publisher.connected,
     database: () => watch.reachable,
     accepting: () => publisher.accepting,

@@ -13,6 +13,8 @@ interface WatchOptions {
   readonly ended: EndedSessions;
   readonly now: () => Millis;
   readonly logger: Logger;
+  /** Called after each look. */
+  readonly onLook?: () => void;
 }
 
 /** Asks the database, over and over, which sessions have ended and how far events are processed. */
@@ -66,6 +68,7 @@ export class DatabaseWatch {
     const reads = await Promise.allSettled([this.#readEnded(), this.#readAsOf()]);
     const failure = reads.find((read) => read.status === 'rejected');
     this.#report(failure?.reason);
+    this.#options.onLook?.();
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), INTERVAL);
   }
 

@@ -5,6 +5,9 @@ import { type Standalone, startStandalone } from './standalone.js';
 
 const LATEST_END = 9_500;
 
+/** Of a folder that is a file, is out of bounds, or has no room. */
+const FOLDER_FAULTS = ['EEXIST', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC'];
+
 async function main(): Promise<void> {
   const options = startOptions(process.argv.slice(2));
   if (options.help) {
@@ -29,7 +32,7 @@ async function stop(starting: Promise<Standalone>, signal: string): Promise<void
 
 /** What a person can do something about is said in a sentence; the rest with its stack. */
 function explain(error: unknown): string {
-  const { code, port } = error as { code?: string; port?: number };
+  const { code, port, path } = error as { code?: string; port?: number; path?: string };
   if (error instanceof FolderTaken) {
     return `${error.message}\nStop it first, or set PRESENCE_DATA_DIR to another folder.`;
   }
@@ -38,6 +41,9 @@ function explain(error: unknown): string {
   }
   if (code === 'EACCES' && port !== undefined) {
     return `Port ${port} may not be used by this account. Set PORT or OPS_PORT to another one.`;
+  }
+  if (code !== undefined && FOLDER_FAULTS.includes(code) && path !== undefined) {
+    return `The data folder cannot be used: ${messageOf(error)}.\nSet PRESENCE_DATA_DIR to another one.`;
   }
   if (error instanceof Unavailable) return `${error.message} ${messageOf(error.cause)}`;
   if (code?.startsWith('ERR_PARSE_ARGS')) return `${messageOf(error)}\n\n${HELP}`;

@@ -5,14 +5,20 @@ export interface Reached {
   readonly broker: boolean;
 }
 
+/** What a worker tells of itself. */
+export interface Observed {
+  readonly reached: Reached;
+  /** Whether both have been there, be it not now. */
+  readonly hasStarted: boolean;
+}
+
 /** Whether the worker is of use: one dependency away is told, but is no reason to replace it. */
 export class WorkerHealth {
-  readonly #reached: () => Reached;
-  readonly #seen = { database: false, broker: false };
+  readonly #worker: Observed;
   #draining = false;
 
-  constructor(reached: () => Reached) {
-    this.#reached = reached;
+  constructor(worker: Observed) {
+    this.#worker = worker;
   }
 
   drain(): void {
@@ -20,9 +26,7 @@ export class WorkerHealth {
   }
 
   report(): Health {
-    const reached = this.#reached();
-    this.#seen.database ||= reached.database;
-    this.#seen.broker ||= reached.broker;
+    const { reached } = this.#worker;
     const missing = (['broker', 'database'] as const).filter((name) => !reached[name]);
     const status = this.#status(missing.length);
     const unready = status !== 'ok' && status !== 'degraded';
@@ -31,7 +35,7 @@ export class WorkerHealth {
 
   #status(missing: number): string {
     if (this.#draining) return 'draining';
-    if (!this.#seen.database || !this.#seen.broker) return 'starting';
+    if (!this.#worker.hasStarted) return 'starting';
     if (missing === 2) return 'unable';
     return missing === 0 ? 'ok' : 'degraded';
   }

@@ -28,8 +28,12 @@ const broker = new RabbitmqBroker({
   },
 });
 const worker = wireWorker({ pool, broker, registry, logger }, workerSettings(config));
-const health = new WorkerHealth(() => worker.reached);
-const ops = await startOpsServer({ ...config.ops, registry, health: () => health.report() });
+const health = new WorkerHealth(worker);
+const ops = await startOpsServer({
+  ...config.ops,
+  registry,
+  health: () => health.report(),
+}).catch(cannotListen);
 const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
@@ -61,4 +65,11 @@ async function stop(signal: string): Promise<void> {
   await ops.close();
   logger.info('Stopped');
   process.exit(0);
+}
+
+function cannotListen(error: NodeJS.ErrnoException & { port?: number }): never {
+  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
+  const why = error.code === 'EACCES' ? 'may not be used by this account' : 'is taken';
+  process.stderr.write(`Port ${error.port} ${why}. Set OPS_PORT to another one.\n`);
+  process.exit(1);
 }

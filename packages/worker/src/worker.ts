@@ -51,6 +51,7 @@ export class Worker {
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
   readonly #waiting = new Set<string>();
+  readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
   /** By the monotonic clock. */
   #answeredAt = performance.now();
@@ -62,7 +63,7 @@ export class Worker {
     this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
     this.#loops = [
       this.#relay,
-      this.#loop('tick', 500, () => parts.ticks.tick()),
+      this.#loop('tick', 500, () => this.#tick()),
       this.#loop('lease', 2_000, () => parts.ticks.renew()),
       this.#loop('as-of', 250, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
@@ -80,6 +81,11 @@ export class Worker {
   /** What the worker needs, and whether it is there. */
   get reached(): { readonly database: boolean; readonly broker: boolean } {
     return { database: this.#databaseAnswers, broker: this.#parts.source.connected };
+  }
+
+  /** Whether both have been there, be it not now. */
+  get hasStarted(): boolean {
+    return this.#seen.database && this.#seen.broker;
   }
 
   /** There may be changes to send on. */
@@ -117,6 +123,11 @@ export class Worker {
     await this.#take();
   }
 
+  /** Nobody listens before the queue is there. */
+  async #tick(): Promise<void> {
+    if (this.#parts.source.connected) await this.#parts.ticks.tick();
+  }
+
   async #relayChanges(): Promise<void> {
     const { outbox, changes, metrics } = this.#parts;
     let relayed = RELAYED_CHANGES;
@@ -132,6 +143,8 @@ export class Worker {
       () => true,
       () => false,
     );
+    this.#seen.database ||= this.#databaseAnswers;
+    this.#seen.broker ||= this.#parts.source.connected;
     await (this.#databaseAnswers ? this.#comeBack() : this.#standBack());
     const { asOf } = await advanced;
     this.#parts.metrics.asOfLag(this.#parts.now() - asOf);
@@ -168,7 +181,7 @@ export class Worker {
   #tell(error: unknown, job: string): void {
     const { logger } = this.#parts;
     if (!(error instanceof Unavailable)) logger.error({ job, err: error }, 'A job failed');
-    else if (!this.#waiting.has(job)) logger.warn({ job, err: error }, 'A job waits');
+    else if (!this.#waiting.has(job)) logger.warn({ job, reason: error.message }, 'A job waits');
     if (error instanceof Unavailable) this.#waiting.add(job);
   }
 }

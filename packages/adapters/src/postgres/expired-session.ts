@@ -9,7 +9,8 @@ import {
 import type pg from 'pg';
 import { timestamp } from './event-row.js';
 import { deferEvent } from './inbox.js';
-import { writeUnlessLocked } from './transition.js';
+import { writePresence } from './presence-writer.js';
+import { unlessLocked } from './transition.js';
 
 interface ExpiredSession extends EndedSession {
   readonly expiresAt: Millis;
@@ -63,6 +64,7 @@ async function apply(
   const fold = new Fold<UserId, PresenceEvent>();
   for (const event of logouts) fold.add(event.userId, event);
   const events = fold.take(fold.size);
-  if (await writeUnlessLocked(client, { events, ended: logouts, progress: [] }, policy)) return;
+  const batch = { events, ended: logouts, progress: [] };
+  if (await unlessLocked(client, () => writePresence(client, batch, policy))) return;
   for (const event of logouts) await deferEvent(client, event);
 }

@@ -2,7 +2,7 @@ import {
   type CommittedStatus,
   type CommittedTransition,
   type Duration,
-  type PresenceBatch,
+  type Millis,
   type PresenceEvent,
   type PresencePolicy,
   withEvent,
@@ -19,14 +19,20 @@ const LOCK_TIMEOUT: Duration = 1_000;
 /**
  * Gives a transition its effect within the caller's transaction: in the row, or, where that is
  * locked for longer than {@link LOCK_TIMEOUT}, in the inbox from which workers apply it.
+ *
+ * It is stamped later than all that the row knows: an event that a clock ahead of ours has stamped
+ * would otherwise leave a user online who has just been told that he is logged out.
  */
 export async function commitTransition(
   client: pg.ClientBase,
   event: PresenceEvent,
   policy: PresencePolicy,
 ): Promise<CommittedTransition> {
-  const ended = event.type === 'logout' ? [event] : [];
-  const applied = await writeUnlessLocked(client, { events: [event], ended, progress: [] }, policy);
+  const applied = await unlessLocked(client, async () => {
+    const stamped = await stampLater(client, event);
+    const ended = event.type === 'logout' ? [event] : [];
+    await writePresence(client, { events: [stamped], ended, progress: [] }, policy);
+  });
   if (!applied) await deferEvent(client, event);
   const presence = await committedStatus(client, event, policy);
   return applied
@@ -35,17 +41,16 @@ export async function commitTransition(
 }
 
 /**
- * {@link writePresence}, unless a row is locked: then it is undone, and the caller's transaction
- * goes on without it. @returns whether it was written.
+ * Does `work`, unless a row is locked: then it is undone, and the caller's transaction goes on
+ * without it. @returns whether it was done.
  */
-export async function writeUnlessLocked(
+export async function unlessLocked(
   client: pg.ClientBase,
-  batch: PresenceBatch,
-  policy: PresencePolicy,
+  work: () => Promise<unknown>,
 ): Promise<boolean> {
   await client.query(`SAVEPOINT presence; SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
   try {
-    await writePresence(client, batch, policy);
+    await work();
     await client.query('RELEASE SAVEPOINT presence');
     return true;
   } catch (error) {
@@ -53,6 +58,17 @@ export async function writeUnlessLocked(
     await client.query('ROLLBACK TO SAVEPOINT presence');
     return false;
   }
+}
+
+async function stampLater(client: pg.ClientBase, event: PresenceEvent): Promise<PresenceEvent> {
+  const { rows } = await client.query<{ lastSeen: Millis | null }>({
+    name: 'transition-lock',
+    text: `SELECT last_seen AS "lastSeen" FROM user_presence WHERE user_id = $1 FOR UPDATE`,
+    values: [event.userId],
+  });
+  const lastSeen = rows[0]?.lastSeen ?? null;
+  if (lastSeen === null || lastSeen < event.occurredAt) return event;
+  return { ...event, occurredAt: lastSeen + 1 };
 }
 
 /** What reads will show of the user once the transaction is committed. */

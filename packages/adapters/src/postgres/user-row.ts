@@ -31,7 +31,7 @@ export async function createUser(
 }
 
 /** The id that a subject is by itself, or `null`. */
-function ownId({ issuer, subject }: Identity, ownIssuer: string): UserId | null {
+export function ownId({ issuer, subject }: Identity, ownIssuer: string): UserId | null {
   const id = Number(subject);
   return issuer === ownIssuer && /^[1-9]\d{0,15}$/.test(subject) && isUserId(id) ? id : null;
 }
@@ -47,7 +47,7 @@ async function insertUser(
     text: `
       WITH chosen AS MATERIALIZED (
         SELECT CASE WHEN $1::bigint IS NULL OR EXISTS (SELECT FROM users WHERE id = $1)
-          THEN next_user_id() ELSE $1 END AS id
+          THEN next_user_id('foreign_user_ids') ELSE $1 END AS id
         WHERE NOT EXISTS (SELECT FROM users WHERE issuer = $2 AND subject = $3)
       ), added AS (
         INSERT INTO users (id, issuer, subject, username, email, role)

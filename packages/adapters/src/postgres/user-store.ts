@@ -12,7 +12,7 @@ import {
 import type pg from 'pg';
 import { isUniqueViolation } from './errors.js';
 import { query } from './pool.js';
-import { createUser, USER } from './user-row.js';
+import { createUser, ownId, USER } from './user-row.js';
 
 /** The longest that an access token of ours can live: see ACCESS_TOKEN_TTL. */
 const TOKEN_LIFE: Duration = 86_400_000;
@@ -21,6 +21,15 @@ const USERNAME_INDEX = 'users_login';
 
 /** How often a generated id may turn out to be taken meanwhile. */
 const ATTEMPTS = 5;
+
+/** Refuses the tokens of the sessions in `closed`; `$2` is how long they may live, in milliseconds. */
+const REFUSE_CLOSED = `
+  INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
+  SELECT user_id, session_id, life.ends, life.ends
+  FROM closed, (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
+  ON CONFLICT (user_id, session_id) DO UPDATE SET
+    ended_at = excluded.ended_at, tokens_until = excluded.tokens_until,
+    expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)`;
 
 interface UserRow extends User {
   /** Whether the user logs in here, so that no other issuer has a say in the profile. */
@@ -67,7 +76,7 @@ export class PostgresUserStore implements UserStore {
   async find(identity: Identity, profile: Profile | null): Promise<User | null> {
     const known = await this.#known(identity);
     if (known !== undefined) return this.#upToDate(known, profile);
-    if (profile === null) return null;
+    if (profile === null || (await this.#wasRemoved(identity))) return null;
     const id = await createUser(this.#pool, this.#ownIssuer, identity, profile);
     return this.byId(id);
   }
@@ -87,27 +96,33 @@ export class PostgresUserStore implements UserStore {
       text: `
         WITH removed AS (
           DELETE FROM users WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
-        ), refused AS (
-          INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
-          SELECT s.user_id, s.session_id, life.ends, life.ends
-          FROM login_sessions s JOIN removed ON removed.id = s.user_id,
-            (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
-          WHERE s.ended_at IS NULL
-          ON CONFLICT (user_id, session_id) DO UPDATE SET
-            ended_at = excluded.ended_at, tokens_until = excluded.tokens_until,
-            expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)
-        )
+        ), closed AS (
+          SELECT user_id, session_id FROM login_sessions JOIN removed ON removed.id = user_id
+          WHERE ended_at IS NULL
+        ), refused AS (${REFUSE_CLOSED})
         SELECT id FROM removed`,
       values: [username, TOKEN_LIFE],
     });
     return rows.length > 0;
   }
 
+  /** Ends the user's sessions, as a logout each: whoever knew the old password is out. */
   async setPassword(username: string, passwordHash: string): Promise<boolean> {
     const rows = await query(this.#pool, {
-      text: `UPDATE users SET password_hash = $2
-        WHERE username = $1 AND password_hash IS NOT NULL RETURNING id`,
-      values: [username, passwordHash],
+      text: `
+        WITH changed AS (
+          UPDATE users SET password_hash = $3
+          WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
+        ), closed AS (
+          UPDATE login_sessions SET ended_at = clock_timestamp()
+          FROM changed WHERE user_id = changed.id AND ended_at IS NULL
+          RETURNING user_id, session_id
+        ), refused AS (${REFUSE_CLOSED}), logouts AS (
+          INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id)
+          SELECT user_id, 'logout', clock_timestamp(), 'offline', session_id FROM closed
+        )
+        SELECT id FROM changed`,
+      values: [username, TOKEN_LIFE, passwordHash],
     });
     return rows.length > 0;
   }
@@ -123,7 +138,7 @@ export class PostgresUserStore implements UserStore {
     const rows = await query<{ id: UserId }>(this.#pool, {
       name: 'user-add',
       text: `
-        WITH chosen AS MATERIALIZED (SELECT next_user_id() AS id), added AS (
+        WITH chosen AS MATERIALIZED (SELECT next_user_id('user_ids') AS id), added AS (
           INSERT INTO users (id, issuer, subject, username, email, role, password_hash)
           SELECT id, $1, id::text, $2, $3, $4, $5 FROM chosen RETURNING id
         )
@@ -141,6 +156,18 @@ export class PostgresUserStore implements UserStore {
       values: [issuer, subject],
     });
     return rows[0];
+  }
+
+  /** Whether this is what remains of a user that was removed: a token that is not to be taken any more. */
+  async #wasRemoved(identity: Identity): Promise<boolean> {
+    const id = ownId(identity, this.#ownIssuer);
+    if (id === null) return false;
+    const refused = await query(this.#pool, {
+      name: 'user-was-removed',
+      text: `SELECT FROM ended_sessions WHERE user_id = $1 AND tokens_until > now() LIMIT 1`,
+      values: [id],
+    });
+    return refused.length > 0;
   }
 
   /** A token without an e-mail address says nothing about it: not every token holds one. */
