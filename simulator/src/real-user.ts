@@ -36,6 +36,8 @@ export class RealUser {
   loggedOutAt: Millis | null = null;
   heartbeats = 0;
   refused = 0;
+  /** Logouts that were answered as pending. */
+  pending = 0;
 
   constructor(user: number, world: RealWorld) {
     this.#user = user;
@@ -95,14 +97,15 @@ export class RealUser {
     if (turn[this.#user] === TURN.owed && this.#world.whole()) turn[this.#user] = TURN.lost;
   }
 
-  /** @returns whether the farewell was heard. */
+  /** @returns whether reads show the farewell: not where the answer says that it is pending. */
   async #logout(): Promise<boolean> {
     const answer = await this.#send('logout');
     this.#world.ledger.settle(this.#user, this.#world.now());
     if (answer.status !== 200) return false;
-    const { last_seen } = (await answer.json()) as { last_seen: string };
-    this.loggedOutAt = Date.parse(last_seen) - this.#world.begin;
-    return true;
+    const farewell = (await answer.json()) as { last_seen: string; pending?: boolean };
+    this.loggedOutAt = Date.parse(farewell.last_seen) - this.#world.begin;
+    if (farewell.pending === true) this.pending++;
+    return farewell.pending !== true;
   }
 
   #send(what: 'heartbeat' | 'logout'): Promise<Response> {

@@ -17,6 +17,8 @@ export interface RealResult {
   readonly real: Wrong;
   readonly heartbeats: number;
   readonly refused: number;
+  /** Logouts that were answered before reads showed them. */
+  readonly pending: number;
   readonly faults: readonly { readonly name: string; readonly from: Millis; readonly to: Millis }[];
 }
 
@@ -182,6 +184,7 @@ class RealRun {
       real: this.#ledger.wrong,
       heartbeats: this.#people.reduce((sum, { heartbeats }) => sum + heartbeats, 0),
       refused: this.#people.reduce((sum, { refused }) => sum + refused, 0),
+      pending: this.#people.reduce((sum, { pending }) => sum + pending, 0),
       faults: this.#faults,
     };
   }

@@ -68,7 +68,7 @@ export function reportJson({ scenario, seed, presence, real, naive, counts }: Re
 export function realText({ users, took, presence, real, heartbeats, ...run }: RealResult): string {
   return [
     `${number(users)} users at real processes for ${seconds(took)} s; `,
-    `${number(heartbeats)} heartbeats, ${number(run.refused)} refused\n`,
+    `${number(heartbeats)} heartbeats, ${number(run.refused)} refused, ${number(run.pending)} logouts pending\n`,
     ...run.faults.map(
       ({ name, from, to }) => `  ${seconds(from)} s to ${seconds(to)} s  ${name}\n`,
     ),
