@@ -89,6 +89,7 @@ export class RealUser {
     } else if (answer.status === 503) {
       this.refused++;
       truth.turn[this.#user] = TURN.owed;
+      truth.overheard(this.#user * 2, now());
     } else throw new Error(`A heartbeat was answered with ${answer.status}.`);
   }
 

@@ -75,6 +75,11 @@ export class Truth {
     this.#slot[user] = (this.#slot[user]! + 1) % REMEMBERED;
   }
 
+  /** Was refused, and may have been heard all the same: a 503 promises nothing either way. */
+  overheard(device: number, at: Millis): void {
+    this.#voiceAt[device] = at;
+  }
+
   /** The API that accepted them has crashed before they were on their way. */
   forget(user: number, acceptedSince: Millis): void {
     for (let slot = user * REMEMBERED; slot < (user + 1) * REMEMBERED; slot++) {
