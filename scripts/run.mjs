@@ -15,6 +15,7 @@ const ALL_TESTS = [
   'test/dist/*.test.js',
   'test/dist/system/*.test.js',
 ];
+const OUTAGE_TESTS = ['test/dist/system/outage.test.js', 'test/dist/outages/*.test.js'];
 const BROWSER_TESTS = 'test/dist/browser/**/*.test.js';
 
 /** Each command: what it builds, as tsc -b takes it, and what it does then. @returns exit code */
@@ -41,6 +42,13 @@ const COMMANDS = {
   build: { build: ['.'], run: () => 0 },
   lint: { build: [], run: (args) => tool('@biomejs/biome/bin/biome', ['check', ...args]) },
   test: { build: ['.'], run: test },
+  'test:outages': {
+    build: ['.'],
+    run: (args) => {
+      process.env.OUTAGE_SECONDS ??= '12';
+      return mocha([...OUTAGE_TESTS, ...args]);
+    },
+  },
   'test:browser': {
     build: ['.'],
     run: (args) => mocha([BROWSER_TESTS, ...args]),

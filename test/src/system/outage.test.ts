@@ -6,7 +6,8 @@ import type { Client } from './client.js';
 import type { Ledger } from './ledger.js';
 import { INTERVAL, OFFLINE_AFTER, OutageSystem } from './outage-system.js';
 
-/** By hand: OUTAGE_SECONDS=600 npm test -- test/dist/system/outage.test.js */
+/** `npm run test:outages` sets it, to 12 unless it is set: then every outage is tried, else one. */
+const ALL = process.env.OUTAGE_SECONDS !== undefined;
 const OUTAGE = Number(process.env.OUTAGE_SECONDS ?? 12) * 1_000;
 /** What only waiting shows: a publisher's lease is a minute. */
 const PATIENT = OUTAGE >= 60_000;
@@ -111,46 +112,50 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
   it('the broker is killed', () =>
     sitOut({ begin: () => system.broker.kill(), end: () => system.broker.restart() }));
 
-  it('all workers are killed', () =>
-    sitOut({ begin: () => system.killWorkers(), end: () => system.startWorkers() }));
+  if (ALL) describeOtherOutages();
 
-  it('PostgreSQL is killed', () =>
-    sitOut({ begin: () => system.postgres.kill(), end: () => system.postgres.restart() }));
+  function describeOtherOutages(): void {
+    it('all workers are killed', () =>
+      sitOut({ begin: () => system.killWorkers(), end: () => system.startWorkers() }));
 
-  it('one of two APIs is cut from the broker, and keeps its lease in the database', () =>
-    sitOut({ begin: () => system.ways[0]!.cut(), end: () => system.ways[0]!.mend() }));
+    it('PostgreSQL is killed', () =>
+      sitOut({ begin: () => system.postgres.kill(), end: () => system.postgres.restart() }));
 
-  it('a worker is stuck on a row that somebody has locked, and the other runs ahead', async () => {
-    const locker = new pg.Client({ connectionString: system.databaseUrl });
-    locker.on('error', () => {}); // The server may have gone before it.
-    await locker.connect();
-    await sitOut({
-      begin: async () => {
-        await locker.query('BEGIN');
-        await locker.query('SELECT FROM user_presence WHERE user_id = $1 FOR UPDATE', [
-          talkers[0]!.userId,
-        ]);
-      },
-      end: () => locker.end(),
+    it('one of two APIs is cut from the broker, and keeps its lease in the database', () =>
+      sitOut({ begin: () => system.ways[0]!.cut(), end: () => system.ways[0]!.mend() }));
+
+    it('a worker is stuck on a row that somebody has locked, and the other runs ahead', async () => {
+      const locker = new pg.Client({ connectionString: system.databaseUrl });
+      locker.on('error', () => {}); // The server may have gone before it.
+      await locker.connect();
+      await sitOut({
+        begin: async () => {
+          await locker.query('BEGIN');
+          await locker.query('SELECT FROM user_presence WHERE user_id = $1 FOR UPDATE', [
+            talkers[0]!.userId,
+          ]);
+        },
+        end: () => locker.end(),
+      });
     });
-  });
 
-  it('a worker is cut from the database alone: the other one writes what it held', () =>
-    sitOut({
-      begin: () => system.workersWay.cut(),
-      meanwhile: async () => {
-        expect(await system.lag()).to.be.below(2_500);
-      },
-      end: () => system.workersWay.mend(),
-    }));
-
-  if (PATIENT) {
-    it('an API is killed for good: expiry goes on within a minute of the end of its lease', () =>
+    it('a worker is cut from the database alone: the other one writes what it held', () =>
       sitOut({
-        begin: () => system.kill(system.apis[1]!.process),
-        end: () => {},
-        within: Math.max(0, 120_000 - OUTAGE),
+        begin: () => system.workersWay.cut(),
+        meanwhile: async () => {
+          expect(await system.lag()).to.be.below(2_500);
+        },
+        end: () => system.workersWay.mend(),
       }));
+
+    if (PATIENT) {
+      it('an API is killed for good: expiry goes on within a minute of the end of its lease', () =>
+        sitOut({
+          begin: () => system.kill(system.apis[1]!.process),
+          end: () => {},
+          within: Math.max(0, 120_000 - OUTAGE),
+        }));
+    }
   }
 
   it('nobody speaks or asks: people expire all the same', async () => {

@@ -2,9 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { expect } from 'chai';
 import { eventually } from '../eventually.js';
-import type { Client } from './client.js';
-import type { Ledger } from './ledger.js';
-import { OutageSystem } from './outage-system.js';
+import type { Client } from '../system/client.js';
+import type { Ledger } from '../system/ledger.js';
+import { OutageSystem } from '../system/outage-system.js';
 
 const OFFLINE_AFTER = 11_500;
 const INTERVAL = 1_000;
