@@ -33,8 +33,9 @@ export interface BatchWriterParts {
 }
 
 /**
- * How long deliveries are held while the database is away before they are handed back: well
- * within RabbitMQ's consumer timeout of 30 minutes, and rarely enough not to burn a delivery limit.
+ * How often the database is tried again. The worker hands back what is held when the database stays
+ * away (see `HOLD_ON` in worker.ts); the bound here only keeps a batch from outliving RabbitMQ's
+ * consumer timeout of 30 minutes whatever happens.
  */
 const RETRY: RetrySettings = { first: 100, longest: 2_000, giveUpAfter: 600_000 };
 
