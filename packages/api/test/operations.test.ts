@@ -50,6 +50,26 @@ describe('readiness', () => {
     await eventually(async () => (await state(api)) === 'ok');
   });
 
+  it('tells how old reads are, older and older while nobody can say', async () => {
+    const world = new World();
+    world.asOf = Date.now() - 5_000;
+    const api = await startWorld({}, undefined, world);
+    const age = async () => {
+      const { body } = await api.client.get('/health/ready');
+      return body as { as_of?: string; as_of_lag_seconds?: number };
+    };
+    await eventually(async () => {
+      const { as_of, as_of_lag_seconds } = await age();
+      expect(as_of).to.equal(new Date(world.asOf).toISOString());
+      expect(as_of_lag_seconds).to.be.within(5, 60);
+    });
+    world.databaseAway = true;
+    const first = (await age()).as_of_lag_seconds!;
+    await eventually(async () => {
+      expect((await age()).as_of_lag_seconds).to.be.above(first + 0.05);
+    });
+  });
+
   it('says live from the start', async () => {
     const api = await startWorld();
     expect((await api.client.get('/health/live')).body).to.deep.equal({ status: 'ok' });

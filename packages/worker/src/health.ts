@@ -1,4 +1,5 @@
 import type { Health } from '@presence/adapters/prometheus';
+import type { Duration, Millis } from '@presence/domain';
 
 export interface Reached {
   readonly database: boolean;
@@ -10,6 +11,8 @@ export interface Observed {
   readonly reached: Reached;
   /** Whether both have been there, be it not now. */
   readonly hasStarted: boolean;
+  /** How far events have been processed, and how far that is behind; `undefined`: not known yet. */
+  readonly progress: { readonly asOf: Millis; readonly lag: Duration } | undefined;
 }
 
 /** Whether the worker is of use: one dependency away is told, but is no reason to replace it. */
@@ -30,7 +33,15 @@ export class WorkerHealth {
     const missing = (['broker', 'database'] as const).filter((name) => !reached[name]);
     const status = this.#status(missing.length);
     const unready = status !== 'ok' && status !== 'degraded';
-    return { unready, report: missing.length > 0 ? { status, missing } : { status } };
+    const report = { status, ...(missing.length > 0 && { missing }), ...this.#age() };
+    return { unready, report };
+  }
+
+  #age(): object {
+    const { progress } = this.#worker;
+    if (progress === undefined) return {};
+    const as_of = new Date(progress.asOf).toISOString();
+    return { as_of, as_of_lag_seconds: progress.lag / 1_000 };
   }
 
   #status(missing: number): string {

@@ -55,6 +55,7 @@ export class Worker {
   #databaseAnswers = false;
   /** By the monotonic clock. */
   #answeredAt = performance.now();
+  #asOf: Millis | undefined;
   #stoodBack = false;
   #stopping = false;
 
@@ -86,6 +87,12 @@ export class Worker {
   /** Whether both have been there, be it not now. */
   get hasStarted(): boolean {
     return this.#seen.database && this.#seen.broker;
+  }
+
+  /** How far events have been processed; the lag grows while that cannot be read. */
+  get progress(): { readonly asOf: Millis; readonly lag: Duration } | undefined {
+    if (this.#asOf === undefined) return undefined;
+    return { asOf: this.#asOf, lag: Math.max(0, this.#parts.now() - this.#asOf) };
   }
 
   /** There may be changes to send on. */
@@ -146,8 +153,8 @@ export class Worker {
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.source.connected;
     await (this.#databaseAnswers ? this.#comeBack() : this.#standBack());
-    const { asOf } = await advanced;
-    this.#parts.metrics.asOfLag(this.#parts.now() - asOf);
+    this.#asOf = (await advanced).asOf;
+    this.#parts.metrics.asOfLag(this.#parts.now() - this.#asOf);
   }
 
   async #sweep(): Promise<void> {

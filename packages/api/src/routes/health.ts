@@ -2,6 +2,8 @@ import Type from 'typebox';
 import { retryLater } from '../problem.js';
 import type { Readiness } from '../readiness.js';
 import { type Reply, type Route, route } from '../route.js';
+import { TIME } from '../schemas.js';
+import { EXAMPLE_TIME } from './examples.js';
 
 /** Whether the process lives, and whether it should be sent requests. */
 export function healthRoutes({ readiness }: { readonly readiness: Readiness }): Route[] {
@@ -44,8 +46,20 @@ function readyRoute(readiness: Readiness): Route {
         schema: Type.Object({
           status: Type.Enum(['ok', 'degraded']),
           missing: Type.Optional(missing),
+          as_of: Type.Optional({
+            ...TIME,
+            description: 'How far events have been processed: how old reads are.',
+          }),
+          as_of_lag_seconds: Type.Optional(
+            Type.Number({ description: 'How far that is behind the clock.' }),
+          ),
         }),
-        example: { status: 'degraded', missing: ['broker'] },
+        example: {
+          status: 'degraded',
+          missing: ['broker'],
+          as_of: EXAMPLE_TIME,
+          as_of_lag_seconds: 12.4,
+        },
       },
     },
     handle: () => readyReply(readiness),
@@ -62,6 +76,6 @@ const WHY = {
 export function readyReply(readiness: Readiness): Reply {
   const report = readiness.report();
   if (report.status === 'ok' || report.status === 'degraded') return { body: report };
-  const { status: state, missing } = report;
-  throw retryLater(503, `This process is ${state}. ${WHY[state]}`, 1_000, { state, missing });
+  const { status: state, ...rest } = report;
+  throw retryLater(503, `This process is ${state}. ${WHY[state]}`, 1_000, { state, ...rest });
 }
