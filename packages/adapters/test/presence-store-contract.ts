@@ -27,7 +27,11 @@ export interface StoreUnderTest {
   readonly concurrent: boolean;
 }
 
-export const POLICY: PresencePolicy = { offlineAfter: 110_000, rememberSessions: 86_400_000 };
+export const POLICY: PresencePolicy = {
+  offlineAfter: 110_000,
+  rememberSessions: 86_400_000,
+  accessTokenTtl: 900_000,
+};
 
 function event(
   userId: UserId,

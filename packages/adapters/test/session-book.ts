@@ -3,9 +3,9 @@ import { PostgresSessionStore, type SessionPolicy } from '@presence/adapters/pos
 import type {
   CommittedStatus,
   CommittedTransition,
+  EndedSessionNotice,
   Millis,
   RotationResult,
-  SessionEnd,
   SessionId,
   UserId,
 } from '@presence/domain';
@@ -85,8 +85,8 @@ export class SessionBook {
     return rows.map(({ cause }) => cause);
   }
 
-  /** The sessions whose tokens are refused. */
-  async refused(): Promise<SessionEnd[]> {
+  /** The ended sessions that a process which has just started remembers. */
+  async remembered(): Promise<EndedSessionNotice[]> {
     return (await this.sessions.endedSince(null)).ended;
   }
 }

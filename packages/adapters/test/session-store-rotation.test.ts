@@ -48,7 +48,7 @@ onEachDatabase('PostgresSessionStore rotates refresh tokens', (database) => {
     expect(await book.outcome('2', '3', NOW + 10_000)).to.equal('invalid');
     expect(await book.outcome('2b', '3', NOW + 10_000)).to.equal('invalid');
     expect(await book.row()).to.deep.equal({ status: 'offline', lastSeen: NOW + 10_000 });
-    expect(await book.refused()).to.have.length(1);
+    expect(await book.remembered()).to.have.length(1);
   });
 
   it('and ends the session where an older one comes back, however soon', async () => {

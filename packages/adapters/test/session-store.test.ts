@@ -8,6 +8,7 @@ import { type SessionId, Unavailable, UnknownUser } from '@presence/domain';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { onEachDatabase } from './each-database.js';
+import { setAsOf } from './presence-rows.js';
 import { DAY, hashOf, MINUTE, NOW, POLICY, SessionBook } from './session-book.js';
 
 onEachDatabase('PostgresSessionStore', (database) => {
@@ -94,7 +95,7 @@ onEachDatabase('PostgresSessionStore', (database) => {
     it('of another issuer, which nobody has opened here', async () => {
       const { presence } = await book.end('session of an identity provider');
       expect(presence.status).to.equal('offline');
-      expect(await book.refused()).to.have.length(1);
+      expect(await book.remembered()).to.have.length(1);
     });
 
     it('twice, with no other effect than moving last_seen', async () => {
@@ -106,7 +107,7 @@ onEachDatabase('PostgresSessionStore', (database) => {
     });
   });
 
-  describe('tells which sessions’ tokens are to be refused', () => {
+  describe('tells which sessions have ended', () => {
     it('at first all of them, then those that have come since', async () => {
       await book.end('a');
       const first = await book.sessions.endedSince(null);
@@ -117,28 +118,33 @@ onEachDatabase('PostgresSessionStore', (database) => {
       expect(second.ended.map(({ sessionId }) => sessionId)).to.deep.equal(['b']);
     });
 
-    it('until the last of them has expired, a newer one than was shown included', async () => {
+    it('until as-of has passed the expiry of their last access token, a newer one than was shown included', async () => {
       await book.open('1');
       await book.end('s', NOW, NOW + MINUTE);
-      const [own] = await book.refused();
-      expect(own).to.include({ userId: 1, sessionId: 's' });
-      expect(own?.tokensUntil).to.be.at.least(Date.now() + POLICY.accessTokenTtl);
+      const [own] = await book.remembered();
+      expect(own).to.include({ userId: 1, sessionId: 's', tokensRefused: true });
+      expect(own?.until).to.be.at.least(Date.now() + POLICY.accessTokenTtl);
       await book.end('foreign', NOW, NOW + 2 * DAY);
-      const foreign = (await book.refused()).find(({ sessionId }) => sessionId === 'foreign');
-      expect(foreign?.tokensUntil).to.equal(NOW + 2 * DAY);
-      await pool.query(`UPDATE ended_sessions SET tokens_until = now() - interval '1 ms'`);
-      expect(await book.refused()).to.deep.equal([]);
+      const foreign = (await book.remembered()).find(({ sessionId }) => sessionId === 'foreign');
+      expect(foreign?.until).to.equal(NOW + 2 * DAY);
+      await setAsOf(pool, NOW + 2 * DAY - 1);
+      expect(await book.remembered()).to.have.length(1);
+      await setAsOf(pool, NOW + 2 * DAY);
+      expect(await book.remembered()).to.deep.equal([]);
     });
 
-    it('also where its presence had ended before', async () => {
+    it('those of presence alone, whose tokens are good, and that their tokens are refused from then on', async () => {
       const store = new PostgresPresenceStore(pool, POLICY);
       const session = { userId: 1, sessionId: 's' };
       await store.apply({ events: [], ended: [session], progress: [] });
-      expect(await book.refused()).to.deep.equal([]);
+      const [alone] = await book.remembered();
+      expect(alone).to.include({ ...session, tokensRefused: false });
+      expect(alone?.until).to.be.within(Date.now(), Date.now() + POLICY.accessTokenTtl);
       const { cursor } = await book.sessions.endedSince(null);
       await pool.query(`UPDATE ended_sessions SET ended_at = ended_at - interval '1 hour'`);
       await book.end('s');
-      expect((await book.sessions.endedSince(cursor)).ended).to.have.length(1);
+      const [since] = (await book.sessions.endedSince(cursor)).ended;
+      expect(since).to.include({ ...session, tokensRefused: true });
     });
   });
 
@@ -221,7 +227,7 @@ onEachDatabase('PostgresSessionStore', (database) => {
 
     it('commits a logout, whose tokens are refused at once', async () => {
       expect((await book.end('before')).pending).to.equal(true);
-      expect(await book.refused()).to.have.length(1);
+      expect(await book.remembered()).to.have.length(1);
       expect((await book.row()).status).to.equal('online');
       await release();
       expect(await drain()).to.equal(1);

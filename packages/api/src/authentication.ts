@@ -31,7 +31,7 @@ async function identify(text: string, options: AuthenticationOptions): Promise<C
   if (token.role === SERVICE_ROLE) return { token, user: null, userId: null };
   const resolved = directory.resolve(token);
   const userId = resolved instanceof Promise ? await resolved : resolved;
-  if (userId !== null && ended.has(userId, token.sessionId)) throw sessionEnded();
+  if (userId !== null && ended.refusesTokens(userId, token.sessionId)) throw sessionEnded();
   return { token, user: userId ?? token.identity, userId };
 }
 

@@ -11,7 +11,6 @@ interface WatchOptions {
   readonly sessions: Pick<SessionStore, 'endedSince'>;
   readonly asOf: Pick<AsOfStore, 'read'>;
   readonly ended: EndedSessions;
-  readonly now: () => Millis;
   readonly logger: Logger;
   /** Called after each look. */
   readonly onLook?: () => void;
@@ -27,6 +26,8 @@ export class DatabaseWatch {
   #failed = false;
   #asOf: Millis | undefined;
   #lag: Duration | undefined;
+  /** When the lag was read, by the monotonic clock. */
+  #lagReadAt = 0;
   #stopped = true;
 
   constructor(options: WatchOptions) {
@@ -43,9 +44,13 @@ export class DatabaseWatch {
     return this.#asOf;
   }
 
-  /** How far as-of was behind the database's clock when they were last read. */
+  /**
+   * How far as-of is behind the database's clock; it grows while that cannot be read.
+   * `undefined` before the first answer.
+   */
   get lag(): Duration | undefined {
-    return this.#lag;
+    if (this.#lag === undefined) return undefined;
+    return this.#lag + Math.round(performance.now() - this.#lagReadAt);
   }
 
   start(): void {
@@ -73,18 +78,20 @@ export class DatabaseWatch {
   }
 
   async #readEnded(): Promise<void> {
-    const { sessions, ended, now } = this.#options;
+    const { sessions, ended } = this.#options;
     const answer = await sessions.endedSince(this.#cursor);
     for (const session of answer.ended) ended.add(session);
-    ended.forget(now());
+    if (this.#asOf !== undefined) ended.forget(this.#asOf);
     this.#cursor = answer.cursor;
     this.#answeredAt = performance.now();
   }
 
   async #readAsOf(): Promise<void> {
+    const askedAt = performance.now();
     const { asOf, now } = await this.#options.asOf.read();
     this.note(asOf);
     this.#lag = Math.max(0, now - asOf);
+    this.#lagReadAt = askedAt;
   }
 
   #report(failure: unknown): void {

@@ -1,25 +1,43 @@
-import type { Millis, SessionEnd, SessionId, UserId } from '@presence/domain';
+import type { EndedSessionNotice, Millis, SessionId, UserId } from '@presence/domain';
 
-/** Sessions whose access tokens are refused although they have not expired. */
+type Remembered = Pick<EndedSessionNotice, 'tokensRefused' | 'until'>;
+
+/**
+ * Sessions that have ended. None of their events makes anybody online; the access tokens of most
+ * are refused, though they have not expired.
+ */
 export class EndedSessions {
-  readonly #tokensUntil = new Map<string, Millis>();
+  readonly #sessions = new Map<string, Remembered>();
 
   get size(): number {
-    return this.#tokensUntil.size;
+    return this.#sessions.size;
   }
 
-  add({ userId, sessionId, tokensUntil }: Omit<SessionEnd, 'at'>): void {
-    this.#tokensUntil.set(key(userId, sessionId), tokensUntil);
+  add({ userId, sessionId, tokensRefused, until }: EndedSessionNotice): void {
+    const session = key(userId, sessionId);
+    const known = this.#sessions.get(session);
+    this.#sessions.set(session, {
+      tokensRefused: tokensRefused || known?.tokensRefused === true,
+      until: Math.max(until, known?.until ?? until),
+    });
   }
 
   has(userId: UserId, sessionId: SessionId): boolean {
-    return this.#tokensUntil.size > 0 && this.#tokensUntil.has(key(userId, sessionId));
+    return this.#sessions.size > 0 && this.#sessions.has(key(userId, sessionId));
   }
 
-  /** Forgets sessions all of whose access tokens have expired by `now`. */
-  forget(now: Millis): void {
-    for (const [session, until] of this.#tokensUntil) {
-      if (until < now) this.#tokensUntil.delete(session);
+  refusesTokens(userId: UserId, sessionId: SessionId): boolean {
+    if (this.#sessions.size === 0) return false;
+    return this.#sessions.get(key(userId, sessionId))?.tokensRefused === true;
+  }
+
+  /**
+   * Forgets sessions the last of whose access tokens expired before as-of: a clock that is set
+   * back does not make those good again, and no event of theirs is still on its way.
+   */
+  forget(asOf: Millis): void {
+    for (const [session, { until }] of this.#sessions) {
+      if (until < asOf) this.#sessions.delete(session);
     }
   }
 }

@@ -12,7 +12,7 @@ export function registerServiceMetrics(registry: Registry, services: ApiServices
   const gauge = (name: string, help: string, read: () => Reading) =>
     gaugeOf(registry, name, help, read);
   if (tokenCache !== undefined) registerTokenCache(registry, tokenCache);
-  gauge('presence_ended_sessions', 'Sessions whose tokens are refused.', () => ended.size);
+  gauge('presence_ended_sessions', 'Ended sessions that are remembered.', () => ended.size);
   gauge('presence_as_of_lag_seconds', 'How far as-of is behind the clock.', () =>
     watch.lag === undefined ? undefined : watch.lag / 1_000,
   );

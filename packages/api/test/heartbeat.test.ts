@@ -1,3 +1,4 @@
+import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
@@ -46,6 +47,21 @@ describe('a heartbeat', () => {
     expect((await api.client.post(HEARTBEAT, call)).body.online_status).to.equal('away');
     expect(api.world.shown(1).status).to.equal('away');
     expect(api.world.recorded.map(({ type }) => type)).to.deep.equal(['heartbeat']);
+  });
+
+  it('of a session that a message has ended is answered offline, as reads say', async () => {
+    api.world.endPresence(1, 'a-session');
+    await eventually(async () => {
+      const { status, body } = await api.client.post(HEARTBEAT, { token: ahmad });
+      expect(status).to.equal(200);
+      expect(body.online_status).to.equal('offline');
+    });
+    const me = await api.client.get('/api/users/me/', { token: ahmad });
+    expect(me.body).to.include({ online_status: 'offline', is_online: false });
+    expect(me.body.last_seen).to.equal(new Date(api.world.shown(1).lastSeen!).toISOString());
+    const elsewhere = token({ user: api.world.rows.get(1)!.user, sessionId: 'another' });
+    const again = await api.client.post(HEARTBEAT, { token: elsewhere });
+    expect(again.body.online_status).to.equal('online');
   });
 
   it('may not say offline; whoever tries is there all the same', async () => {

@@ -2,6 +2,7 @@ import {
   applyEvent,
   type CommittedStatus,
   type CommittedTransition,
+  type EndedSessionNotice,
   type EventPublisher,
   endSession,
   type Identity,
@@ -62,6 +63,7 @@ export class World {
   asOf: Millis = Date.now();
   /** Added to the system's clock. */
   skew = 0;
+  readonly #tokensGood = new Set<string>();
   #refresh = new Map<string, Session>();
   #identities = new Map<string, UserId>();
 
@@ -80,6 +82,16 @@ export class World {
     if (row === undefined) return;
     row.presence = applyEvent(row.presence, event);
     this.asOf = Math.max(this.asOf, event.occurredAt);
+  }
+
+  /** As a message of another service does: the tokens of the session stay good. */
+  endPresence(userId: UserId, sessionId: string): void {
+    this.#tokensGood.add(sessionId);
+    this.#end({ userId, sessionId, at: this.now(), tokensUntil: this.now() + 900_000 });
+  }
+
+  #notice({ userId, sessionId, tokensUntil: until }: SessionEnd): EndedSessionNotice {
+    return { userId, sessionId, tokensRefused: !this.#tokensGood.has(sessionId), until };
   }
 
   shown(userId: UserId): CommittedStatus {
@@ -280,7 +292,7 @@ export class World {
       endExpired: () => Promise.reject(new Error('not used by the API')),
       endedSince: async (cursor) => {
         await this.#database();
-        const ended = this.endedSessions.slice(Number(cursor ?? 0));
+        const ended = this.endedSessions.slice(Number(cursor ?? 0)).map((end) => this.#notice(end));
         return { ended, cursor: `${this.endedSessions.length}` };
       },
     };

@@ -81,6 +81,7 @@ export {
 export type { AsOfStore, LeaseStore, Progress, Ticker } from './ports/progress.js';
 export type {
   CommittedTransition,
+  EndedSessionNotice,
   NewSession,
   Rotation,
   RotationResult,

@@ -71,6 +71,7 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
   const policy: PresencePolicy = {
     offlineAfter: settings.offlineAfter,
     rememberSessions: settings.refreshTokenTtl,
+    accessTokenTtl: settings.accessTokenTtl,
   };
   const now = Date.now;
 

@@ -84,7 +84,7 @@ describe('Who is visible', function () {
   it('is the same in single reads, lists, filters, counts, statistics and sweep as in the rules, to the millisecond', () =>
     fc.assert(
       fc.asyncProperty(anyMoment, async ({ asOf, offlineAfter, rows, perPage }) => {
-        const policy = { offlineAfter, rememberSessions: 86_400_000 };
+        const policy = { offlineAfter, rememberSessions: 86_400_000, accessTokenTtl: 900_000 };
         const presences = rows.map((row) => presenceOf(row, asOf - offlineAfter));
         const visible = presences.map((presence) => visibleStatus(presence, asOf, policy));
         await writeRows(asOf, presences, rows, policy);
@@ -95,7 +95,7 @@ describe('Who is visible', function () {
     ));
 
   it('is whoever has a heartbeat that commits while a sweep looks at the row, and the sweep does not wait for it', async () => {
-    const policy = { offlineAfter: 1_000, rememberSessions: 86_400_000 };
+    const policy = { offlineAfter: 1_000, rememberSessions: 86_400_000, accessTokenTtl: 900_000 };
     const rows = Array.from({ length: USERS }, () => SILENT);
     const presences = rows.map((row) => presenceOf(row, EPOCH - policy.offlineAfter));
     await writeRows(EPOCH, presences, rows, policy);

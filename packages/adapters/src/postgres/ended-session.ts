@@ -1,4 +1,4 @@
-import type { Duration, PresencePolicy, SessionEnd } from '@presence/domain';
+import type { Duration, EndedSessionNotice, PresencePolicy, SessionEnd } from '@presence/domain';
 import type pg from 'pg';
 import { timestamp } from './event-row.js';
 import { query } from './pool.js';
@@ -22,34 +22,36 @@ export async function refuseTokens(
   await client.query({
     name: 'ended-session-refuse',
     text: `
-      INSERT INTO ended_sessions AS known (user_id, session_id, ended_at, tokens_until, expires_at)
-      SELECT $1, $2, clock_timestamp(), tokens.until,
+      INSERT INTO ended_sessions AS known
+        (user_id, session_id, ended_at, tokens_refused, tokens_until, expires_at)
+      SELECT $1, $2, clock_timestamp(), true, tokens.until,
         greatest(tokens.until, clock_timestamp() + $5 * interval '1 ms')
       FROM (
         SELECT greatest($3::timestamptz, clock_timestamp() + $4 * interval '1 ms') AS until
       ) tokens
       ON CONFLICT (user_id, session_id) DO UPDATE SET
         ended_at = excluded.ended_at,
+        tokens_refused = true,
         tokens_until = greatest(known.tokens_until, excluded.tokens_until),
         expires_at = greatest(known.expires_at, excluded.expires_at)`,
     values: [userId, sessionId, timestamp(tokensUntil), tokenLife, rememberSessions],
   });
 }
 
-/** A cursor is a moment of the database's clock, in microseconds since 1970. */
+/** Every look is within one snapshot with as-of. A cursor is a moment of the database's clock, in microseconds since 1970. */
 export async function endedSince(
   pool: pg.Pool,
   cursor: string | null,
-): Promise<{ ended: SessionEnd[]; cursor: string }> {
-  const rows = await query<{ next: number } & (SessionEnd | { userId: null })>(pool, {
+): Promise<{ ended: EndedSessionNotice[]; cursor: string }> {
+  const rows = await query<{ next: number } & (EndedSessionNotice | { userId: null })>(pool, {
     name: 'ended-sessions-since',
     text: `
       SELECT reached.us AS next, e.user_id AS "userId", e.session_id AS "sessionId",
-        e.ended_at AS at, e.tokens_until AS "tokensUntil"
+        e.tokens_refused AS "tokensRefused", e.tokens_until AS until
       FROM (
         SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS us
       ) reached
-      LEFT JOIN ended_sessions e ON e.tokens_until > statement_timestamp()
+      LEFT JOIN ended_sessions e ON e.tokens_until > (SELECT as_of FROM presence_clock)
         AND e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'`,
     values: [cursor ?? 0, OVERLAP],
   });

@@ -87,13 +87,14 @@ async function noteEndedSessions(
   await client.query({
     name: 'presence-end-sessions',
     text: `
-      INSERT INTO ended_sessions (user_id, session_id, expires_at)
-      SELECT DISTINCT user_id, session_id, clock_timestamp() + $3 * interval '1 ms'
+      INSERT INTO ended_sessions (user_id, session_id, expires_at, tokens_until)
+      SELECT DISTINCT user_id, session_id, clock_timestamp() + $3 * interval '1 ms',
+        clock_timestamp() + $4 * interval '1 ms'
       FROM unnest($1::bigint[], $2::text[]) AS e (user_id, session_id)
       WHERE EXISTS (SELECT FROM users WHERE id = user_id)
       ORDER BY user_id, session_id
       ON CONFLICT DO NOTHING`,
-    values: [...sessionColumns(ended), policy.rememberSessions],
+    values: [...sessionColumns(ended), policy.rememberSessions, policy.accessTokenTtl],
   });
 }
 

@@ -2,6 +2,7 @@ import {
   type CommittedTransition,
   type Duration,
   type EndedSession,
+  type EndedSessionNotice,
   type Millis,
   type NewSession,
   type PresenceEvent,
@@ -24,7 +25,6 @@ import { addToken, lockToken, meaningOf, nextGeneration } from './refresh-token-
 import { commitTransition } from './transition.js';
 
 export interface SessionPolicy extends PresencePolicy {
-  readonly accessTokenTtl: Duration;
   /** For how long the directly preceding refresh token may be repeated. */
   readonly refreshReuseGrace: Duration;
 }
@@ -101,7 +101,7 @@ export class PostgresSessionStore implements SessionStore {
     return this.#transact((client) => endExpiredSessions(client, limit, now, this.#policy));
   }
 
-  endedSince(cursor: string | null): Promise<{ ended: SessionEnd[]; cursor: string }> {
+  endedSince(cursor: string | null): Promise<{ ended: EndedSessionNotice[]; cursor: string }> {
     return endedSince(this.#pool, cursor);
   }
 

@@ -138,7 +138,7 @@ async function rotate(services: IssuingServices, presented: string) {
     at,
   });
   if (result.outcome === 'reused') {
-    ended.add({ ...result, tokensUntil: at + settings.accessTokenTtl });
+    ended.add({ ...result, tokensRefused: true, until: at + settings.accessTokenTtl });
     logger.warn({ userId: result.userId }, 'a spent refresh token was used again: session ended');
   }
   const user = result.outcome === 'rotated' ? await users.byId(result.userId) : null;

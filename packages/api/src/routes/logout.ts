@@ -91,6 +91,6 @@ async function endSession(
   const tokensUntil = Math.max(expiresAt, at + settings.accessTokenTtl);
   const session = { userId, sessionId, at, tokensUntil };
   const transition = await sessions.end(session);
-  ended.add(session);
+  ended.add({ userId, sessionId, tokensRefused: true, until: tokensUntil });
   return transition;
 }

@@ -74,11 +74,12 @@ function beat(
   if (status === undefined && isPassive(ctx.req.headers['presence-mode'])) {
     return passiveBeat(services, caller, nextIn);
   }
-  const { status: shown, occurredAt } = record(services, ctx, 'heartbeat', status ?? 'online');
+  const event = record(services, ctx, 'heartbeat', status ?? 'online');
   if (!publisher.accepting) {
     throw retryLater(503, 'Heartbeats cannot be kept at the moment. Try again later.', 1_000);
   }
-  return { body: beatFields(shown, occurredAt, nextIn), asOf: watch.asOf };
+  const { status: shown } = asApplied(services, caller, event);
+  return { body: beatFields(shown, event.occurredAt, nextIn), asOf: watch.asOf };
 }
 
 function beatFields(status: Status, lastSeen: number | null, nextIn: number) {
@@ -117,6 +118,20 @@ function record(
   return event;
 }
 
+/**
+ * An event as rows will show it: one of a session that has ended makes nobody online. Where a
+ * message ended it, its access tokens are still good, newer ones included.
+ */
+function asApplied(
+  { ended }: ApiServices,
+  { userId, token }: Caller,
+  event: ReportedEvent,
+): ReportedEvent {
+  if (userId === null || !ended.has(userId, token.sessionId)) return event;
+  ended.add({ userId, sessionId: token.sessionId, tokensRefused: false, until: token.expiresAt });
+  return { ...event, status: 'offline' };
+}
+
 function meRoute(services: ApiServices): Route {
   return route({
     method: 'GET',
@@ -131,9 +146,11 @@ function meRoute(services: ApiServices): Route {
     },
     problems: [404],
     handle: async (ctx) => {
-      const { user, asOf } = await ownRow(services, personOf(ctx));
+      const caller = personOf(ctx);
+      const { user, asOf } = await ownRow(services, caller);
       const event = ctx.state.presenceEvent;
-      const shown = event === undefined ? user : withEvent(user, event);
+      const shown =
+        event === undefined ? user : withEvent(user, asApplied(services, caller, event));
       return { body: userFields(user, shown), asOf };
     },
   });

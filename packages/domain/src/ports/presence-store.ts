@@ -97,4 +97,6 @@ export interface ChangePublisher {
 export interface PresencePolicy extends SilencePolicy {
   /** How long an ended session is remembered: as long as its events can still arrive. */
   readonly rememberSessions: Duration;
+  /** How long an access token is good for: as long, processes remember a session that has ended. */
+  readonly accessTokenTtl: Duration;
 }

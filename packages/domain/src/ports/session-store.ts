@@ -43,6 +43,14 @@ export interface SessionEnd extends EndedSession {
   readonly tokensUntil: Millis;
 }
 
+/** A session that has ended, as processes remember it. */
+export interface EndedSessionNotice extends EndedSession {
+  /** Whether its access tokens are refused; else it ended for presence alone, by a message. */
+  readonly tokensRefused: boolean;
+  /** When the last of its access tokens expires: it is remembered until as-of has passed that. */
+  readonly until: Millis;
+}
+
 /** Logins. Each call is one transaction, its effect on presence included. @throws Unavailable */
 export interface SessionStore {
   open(session: NewSession): Promise<CommittedTransition>;
@@ -53,8 +61,8 @@ export interface SessionStore {
   /** Ends up to `limit` sessions whose refresh token has expired. @returns how many. */
   endExpired(limit: number, now: Millis): Promise<number>;
   /**
-   * Ended sessions whose access tokens may still be shown. Everything committed since `cursor`
-   * (`null`: from the beginning) is in it; what was in an earlier answer may be in it again.
+   * Ended sessions, the last of whose access tokens expires after as-of. Everything committed since
+   * `cursor` (`null`: from the beginning) is in it; what was in an earlier answer may be in it again.
    */
-  endedSince(cursor: string | null): Promise<{ ended: SessionEnd[]; cursor: string }>;
+  endedSince(cursor: string | null): Promise<{ ended: EndedSessionNotice[]; cursor: string }>;
 }
