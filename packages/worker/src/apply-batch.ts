@@ -1,19 +1,20 @@
 import {
-  type PresenceBatch,
   type PresenceStore,
+  type Progress,
   type RefusalReason,
   RowRefused,
   RowsLocked,
   type UserId,
 } from '@presence/domain';
-import type { Batch, Outcome } from './batch.js';
+import { type Batch, folded, type Outcome } from './batch.js';
+import type { HeldEvent } from './held-delivery.js';
 
-type Refusals = Map<UserId, RefusalReason>;
+type Refusals = Map<HeldEvent, RefusalReason>;
 
 /**
  * Writes a batch, without the users known to be locked. Rows that turn out to be locked are left
- * out and told, too; a row that the database refuses is
- * searched for by halves and costs only itself.
+ * out and told, too; an event that the database refuses is searched for by halves and costs only
+ * itself: what else its user did is written.
  * @throws Unavailable
  */
 export async function applyBatch(
@@ -24,7 +25,8 @@ export async function applyBatch(
   const locked = new Set(knownLocked);
   for (;;) {
     try {
-      return { refused: await write(store, batch.toWrite(locked)), locked };
+      const { events, progress } = batch.toWrite(locked);
+      return { refused: await write(store, events, progress), locked };
     } catch (error) {
       if (!(error instanceof RowsLocked)) throw error;
       for (const userId of error.userIds) locked.add(userId);
@@ -32,28 +34,36 @@ export async function applyBatch(
   }
 }
 
-async function write(store: PresenceStore, batch: PresenceBatch): Promise<Refusals> {
+async function write(
+  store: PresenceStore,
+  events: readonly HeldEvent[],
+  progress: readonly Progress[],
+): Promise<Refusals> {
   try {
-    const { unknown } = await store.apply(batch);
-    return new Map([...unknown].map((userId) => [userId, 'unknown_user']));
+    const { unknown } = await store.apply({ ...folded(events), progress });
+    return unknown.size === 0 ? new Map() : ofUnknown(events, unknown);
   } catch (error) {
-    if (!(error instanceof RowRefused) || batch.events.length === 0) throw error;
-    if (batch.events.length > 1) return writeHalves(store, batch);
-    await store.apply({ events: [], ended: [], progress: batch.progress });
-    return new Map([[batch.events[0]!.userId, `database:${error.sqlState}` as const]]);
+    if (!(error instanceof RowRefused) || events.length === 0) throw error;
+    if (events.length > 1) return writeHalves(store, events, progress);
+    await store.apply({ events: [], ended: [], progress });
+    return new Map([[events[0]!, `database:${error.sqlState}` as const]]);
   }
 }
 
-async function writeHalves(store: PresenceStore, batch: PresenceBatch): Promise<Refusals> {
-  const middle = Math.ceil(batch.events.length / 2);
-  const first = await write(store, { ...part(batch, 0, middle), progress: [] });
-  const second = await write(store, part(batch, middle, batch.events.length));
-  return new Map([...first, ...second]);
+function ofUnknown(events: readonly HeldEvent[], unknown: ReadonlySet<UserId>): Refusals {
+  const theirs = events.filter(({ userId }) => unknown.has(userId));
+  return new Map(theirs.map((event) => [event, 'unknown_user']));
 }
 
-function part(batch: PresenceBatch, from: number, to: number): PresenceBatch {
-  const events = batch.events.slice(from, to);
-  const users = new Set(events.map(({ userId }) => userId));
-  const ended = batch.ended.filter(({ userId }) => users.has(userId));
-  return { events, ended, progress: batch.progress };
+/** By user, and only then by event: most often it is a row that is at fault. */
+async function writeHalves(
+  store: PresenceStore,
+  events: readonly HeldEvent[],
+  progress: readonly Progress[],
+): Promise<Refusals> {
+  const sorted = events.toSorted((a, b) => a.userId - b.userId);
+  const middle = Math.ceil(sorted.length / 2);
+  const first = await write(store, sorted.slice(0, middle), []);
+  const second = await write(store, sorted.slice(middle), progress);
+  return new Map([...first, ...second]);
 }

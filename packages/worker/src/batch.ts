@@ -2,6 +2,7 @@ import {
   endsSession,
   Fold,
   type PresenceBatch,
+  type Progress,
   type RefusalReason,
   type ReportedEvent,
   type UserId,
@@ -10,7 +11,7 @@ import type { HeldDelivery, HeldEvent } from './held-delivery.js';
 
 /** What a batch came to, beside what was simply committed. */
 export interface Outcome {
-  readonly refused: ReadonlyMap<UserId, RefusalReason>;
+  readonly refused: ReadonlyMap<HeldEvent, RefusalReason>;
   readonly locked: ReadonlySet<UserId>;
 }
 
@@ -37,22 +38,17 @@ export class Batch {
   }
 
   /** What to write, without the users whose rows are locked and the deliveries that they hold up. */
-  toWrite(locked: ReadonlySet<UserId>): PresenceBatch {
-    const greatest = new Fold<UserId, HeldEvent>();
+  toWrite(locked: ReadonlySet<UserId>): { events: HeldEvent[]; progress: Progress[] } {
     const incomplete = new Set<HeldDelivery>();
-    const ended: HeldEvent[] = [];
-    for (const event of this.events) {
-      if (locked.has(event.userId)) {
-        incomplete.add(event.held);
-        continue;
-      }
-      greatest.add(event.userId, event);
-      if (endsSession(event)) ended.push(event);
-    }
+    const events = this.events.filter(({ userId, held }) => {
+      if (!locked.has(userId)) return true;
+      incomplete.add(held);
+      return false;
+    });
     const progress = [...this.held]
       .filter((held) => held.locked === 0 && !incomplete.has(held))
       .flatMap(({ delivery }) => delivery.progress ?? []);
-    return { events: greatest.take(Number.POSITIVE_INFINITY), ended, progress };
+    return { events, progress };
   }
 
   /** Notes what became of the events. @returns those whose rows are locked. */
@@ -60,7 +56,7 @@ export class Batch {
     if (refused.size === 0 && locked.size === 0) return [];
     const waiting: HeldEvent[] = [];
     for (const event of this.events) {
-      const reason = refused.get(event.userId);
+      const reason = refused.get(event);
       if (reason !== undefined) event.held.refuse(event.reported, reason);
       if (!locked.has(event.userId)) continue;
       event.held.locked++;
@@ -68,6 +64,13 @@ export class Batch {
     }
     return waiting;
   }
+}
+
+/** The greatest event of each user, and all those that end a session. */
+export function folded(events: readonly HeldEvent[]): Pick<PresenceBatch, 'events' | 'ended'> {
+  const greatest = new Fold<UserId, HeldEvent>();
+  for (const event of events) greatest.add(event.userId, event);
+  return { events: greatest.take(Number.POSITIVE_INFINITY), ended: events.filter(endsSession) };
 }
 
 function heldEvent(held: HeldDelivery, reported: ReportedEvent, userId: UserId): HeldEvent {

@@ -43,12 +43,13 @@ export class UserResolver {
   /** Creates those whom no row knows, where that is allowed. @returns whether there were any. */
   async createUnknown(
     events: readonly HeldEvent[],
-    refused: ReadonlyMap<UserId, RefusalReason>,
+    refused: ReadonlyMap<HeldEvent, RefusalReason>,
   ): Promise<boolean> {
     if (refused.size === 0 || this.#settings.unknownUsers === 'refuse') return false;
     const created = new Set<UserId>();
-    for (const { userId, reported } of events) {
-      if (refused.get(userId) !== 'unknown_user' || created.has(userId)) continue;
+    for (const event of events) {
+      const { userId, reported } = event;
+      if (refused.get(event) !== 'unknown_user' || created.has(userId)) continue;
       if (reported.username === undefined) continue;
       await this.#identities.create(this.#identityOf(reported), profileOf(reported.username));
       created.add(userId);

@@ -163,6 +163,29 @@ describe('A worker', function () {
     expect(dead()).to.deep.equal([['database:23514', { type: 'heartbeat', user_id: 3 }]]);
   });
 
+  for (const state of ['23505', '44000', 'P0004']) {
+    it(`dead-letters the one event that raises ${state}; what else its user did is written`, async () => {
+      await pool.query(`
+        CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${state}'; END $$;
+        CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+          WHEN (NEW.declared = 'away') EXECUTE FUNCTION forbid()`);
+      await start();
+      const at = (ago: number) => new Date(Date.now() - ago).toISOString();
+      const guilty = { type: 'heartbeat', user_id: 1, status: 'away', occurred_at: at(0) };
+      publish('batch', [
+        { type: 'heartbeat', user_id: 1, occurred_at: at(2_000) },
+        guilty,
+        { type: 'activity', user_id: 1, occurred_at: at(1_000) },
+        { type: 'heartbeat', user_id: 2 },
+      ]);
+      await eventually(() => broker.dead.length === 1);
+      expect(dead()).to.deep.equal([[`database:${state}`, guilty]]);
+      expect((await row(1))?.status).to.equal('online');
+      expect((await row(2))?.status).to.equal('online');
+    });
+  }
+
   it('lets a row that somebody else has locked delay nobody but itself', async () => {
     await start();
     const other = await pool.connect();

@@ -4,11 +4,14 @@ import pg from 'pg';
 /** The transaction lost against another one: doing it again at once will do. */
 const CONFLICTS = new Set(['40001', '40P01']);
 
-/** Classes that blame the data: data exceptions and integrity constraints. */
-const DATA_CLASSES = new Set(['22', '23']);
+/**
+ * Classes that blame the data: data exceptions, integrity constraints, WITH CHECK OPTION, and what
+ * triggers raise.
+ */
+const DATA_CLASSES = new Set(['22', '23', '44', 'P0']);
 
 const LOCK_NOT_AVAILABLE = '55P03';
-const UNIQUE_VIOLATION = '23505';
+export const UNIQUE_VIOLATION = '23505';
 const UNDEFINED_TABLE = '42P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
@@ -55,9 +58,8 @@ function blamesStatement(state: string): boolean {
   return state.startsWith('42') && state !== UNDEFINED_TABLE && state !== INSUFFICIENT_PRIVILEGE;
 }
 
-/** P0001 is what a trigger raises. */
 function blamesData(state: string): boolean {
-  return DATA_CLASSES.has(state.slice(0, 2)) || state === 'P0001';
+  return DATA_CLASSES.has(state.slice(0, 2));
 }
 
 /** The messages of `pg` and `pg-pool` for a connection that does not come up, or breaks. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Duration, Millis } from '@presence/domain';
+import { type Duration, type Millis, Unavailable } from '@presence/domain';
 import pg from 'pg';
 import { translateError } from './errors.js';
 
@@ -117,11 +117,21 @@ export async function transaction<T>(
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    broken = await rollback(client);
+    broken = spoils(error) ?? (await rollback(client));
     throw translateError(error);
   } finally {
     client.release(broken);
   }
+}
+
+/**
+ * A server that is shut down, full or no longer the primary says so on connections that still
+ * stand: they are closed, so that the next one finds the server that works. On one that says
+ * nothing a ROLLBACK would wait as long as the statement has.
+ */
+function spoils(error: unknown): Error | undefined {
+  const meaning = translateError(error);
+  return meaning !== error && meaning instanceof Unavailable ? meaning : undefined;
 }
 
 /** @returns the reason why the connection must not be used again. */

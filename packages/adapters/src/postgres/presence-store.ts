@@ -8,13 +8,14 @@ import {
   type PresenceEvent,
   type PresencePolicy,
   type PresenceStore,
+  RowRefused,
   RowsLocked,
   type Status,
   type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
 import { insertChanges } from './change-row.js';
-import { isConflict, isLockTimeout } from './errors.js';
+import { isConflict, isLockTimeout, isUniqueViolation, UNIQUE_VIOLATION } from './errors.js';
 import { takeDeferred } from './inbox.js';
 import { query, transaction } from './pool.js';
 import { writePresence } from './presence-writer.js';
@@ -40,6 +41,8 @@ export class PostgresPresenceStore implements PresenceStore {
         );
       } catch (error) {
         if (isLockTimeout(error)) await this.#throwLocked(batch);
+        // No statement of ours can raise it: an index or a trigger of the operator's does.
+        else if (isUniqueViolation(error)) throw new RowRefused(UNIQUE_VIOLATION, { cause: error });
         else if (!isConflict(error)) throw error;
         if (attempt === ATTEMPTS) throw error;
       }
