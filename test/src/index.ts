@@ -11,6 +11,7 @@ export { type ProcessOptions, startProcess } from './process.js';
 export type { RabbitServer } from './rabbit-server.js';
 export type { Server } from './server.js';
 export { type Services, services } from './services.js';
+export { TcpProxy } from './system/tcp-proxy.js';
 
 /** A PostgreSQL of a test's own, to be killed and restarted at will. */
 export function startPostgres(): Promise<Server> {

@@ -20,6 +20,8 @@ export interface BatchSettings {
   readonly maxUsers: number;
   /** … or the oldest has waited this long; at once for an event whose sender waits. */
   readonly maxWait: Duration;
+  /** After this long without a verdict a delivery is handed back. Default {@link HOLD_AT_MOST}. */
+  readonly holdAtMost?: Duration;
 }
 
 export interface BatchWriterParts {
@@ -32,12 +34,14 @@ export interface BatchWriterParts {
   readonly onCommit: () => void;
 }
 
-/**
- * How often the database is tried again. The worker hands back what is held when the database stays
- * away (see `HOLD_ON` in worker.ts); the bound here only keeps a batch from outliving RabbitMQ's
- * consumer timeout of 30 minutes whatever happens.
- */
+/** How often the database is tried again; `HOLD_ON` in worker.ts says for how long it matters. */
 const RETRY: RetrySettings = { first: 100, longest: 2_000, giveUpAfter: 600_000 };
+
+/**
+ * However long a row is locked, or a batch cannot be written: RabbitMQ takes the channel from a
+ * consumer that has not acknowledged for 30 minutes, and with it all else that this one holds.
+ */
+const HOLD_AT_MOST: Duration = 600_000;
 
 /** How often rows that somebody else has locked are looked at again. */
 const LOCKED_RETRY: Duration = 500;
@@ -83,34 +87,58 @@ export class BatchWriter {
     return held.verdict;
   }
 
-  /** Flushes what is held, hands back what cannot be written, and takes nothing more. */
+  /** Flushes what is held, hands back what cannot be written in time, and takes nothing more. */
   async close(timeout: Duration): Promise<void> {
+    const { signal } = this.#patience;
+    const givenUp = new Promise((resolve) => signal.addEventListener('abort', resolve));
     const deadline = setTimeout(() => this.#patience.abort(), timeout);
     this.#closing = true;
     clearTimeout(this.#timer);
-    while (this.#flushing) await this.#flushing;
-    while (this.#queue.length > 0 && !this.#patience.signal.aborted) await this.#flush();
+    await Promise.race([this.#drain(signal), givenUp]);
     clearTimeout(deadline);
-    this.#patience.abort();
-    this.#handBack([...this.#unsettled]);
+    this.handBack();
   }
 
-  /** Hands back all that is held: the database cannot be reached from here, but maybe by others. */
-  async handBack(): Promise<void> {
+  /**
+   * Hands back all that is held: the database cannot be reached from here, but maybe by others. A
+   * flush that waits for it is left to itself. What it may still commit changes nothing when it
+   * is delivered again.
+   */
+  handBack(): void {
     this.#patience.abort();
+    this.#patience = new AbortController();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#flushing) await this.#flushing;
+    this.#flushing = undefined;
     this.#queue = [];
     this.#queuedEvents = 0;
     this.#urgent = false;
     this.#locked = [];
     this.#handBack([...this.#unsettled]);
-    if (!this.#closing) this.#patience = new AbortController();
+  }
+
+  /** Hands back what has been held for too long. */
+  handBackOverdue(): void {
+    const { holdAtMost = HOLD_AT_MOST } = this.#settings;
+    const latest = performance.now() - holdAtMost;
+    const overdue: HeldDelivery[] = [];
+    for (const held of this.#unsettled) {
+      if (held.heldSince > latest) break;
+      overdue.push(held);
+    }
+    if (overdue.length === 0) return;
+    this.#parts.logger.warn({ deliveries: overdue.length }, 'Held for too long, and handed back');
+    this.#handBack(overdue);
+    this.#locked = this.#locked.filter(({ held }) => this.#unsettled.has(held));
+  }
+
+  async #drain(signal: AbortSignal): Promise<void> {
+    while (this.#flushing) await this.#flushing;
+    while (this.#queue.length > 0 && !signal.aborted) await this.#flush();
   }
 
   #schedule(): void {
-    if (this.#flushing || this.#closing || this.#patience.signal.aborted) return;
+    if (this.#flushing || this.#closing) return;
     const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
     if (isDue) this.#flushSoon(0);
     else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
@@ -132,28 +160,33 @@ export class BatchWriter {
 
   #begin(): void {
     if (this.#flushing) return;
-    this.#flushing = this.#flush().finally(() => {
+    const flushing = this.#flush().finally(() => {
+      if (this.#flushing !== flushing) return; // It was left to itself.
       this.#flushing = undefined;
       this.#schedule();
     });
+    this.#flushing = flushing;
   }
 
   async #flush(): Promise<void> {
     const queued = this.#take();
     const waiting = this.#locked;
     if (queued.length + waiting.length === 0) return;
+    const { signal } = this.#patience;
     const begun = performance.now();
     try {
-      const { batch, locked } = await this.#gather(queued, waiting);
-      const outcome = await this.#write(batch, locked);
-      this.#locked = [
-        ...waiting.filter(({ userId }) => locked.has(userId)),
-        ...batch.conclude(outcome),
-      ];
-      await this.#settle(batch);
+      const { batch, locked } = await this.#gather(queued, waiting, signal);
+      const outcome = await this.#write(batch, locked, signal);
       this.#parts.onCommit();
+      if (signal.aborted) return;
+      const stillWaiting = waiting.filter(({ userId }) => locked.has(userId));
+      this.#locked = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
+        this.#unsettled.has(held),
+      );
+      await this.#settle(batch, signal);
       this.#measure(batch, performance.now() - begun);
     } catch (error) {
+      if (signal.aborted) return; // All of it has been handed back.
       this.#parts.logger.error({ err: error }, 'A batch could not be written; it is handed back');
       this.#locked = [];
       this.#handBack([...queued, ...waiting.map(({ held }) => held)]);
@@ -177,29 +210,32 @@ export class BatchWriter {
   async #gather(
     queued: readonly HeldDelivery[],
     waiting: readonly HeldEvent[],
+    signal: AbortSignal,
   ): Promise<{ batch: Batch; locked: ReadonlySet<UserId> }> {
     const { users, store } = this.#parts;
     const reported = queued.flatMap(({ delivery }) => delivery.events);
-    const userIdOf = await this.#persist(() => users.resolver(reported));
+    const userIdOf = await this.#persist(() => users.resolver(reported), signal);
     const userIds = [...new Set(waiting.map(({ userId }) => userId))];
-    const free = userIds.length > 0 ? await this.#persist(() => store.unlocked(userIds)) : null;
+    const free =
+      userIds.length > 0 ? await this.#persist(() => store.unlocked(userIds), signal) : null;
     const batch = new Batch();
     for (const held of queued) batch.add(held, userIdOf);
     for (const event of waiting) if (free?.has(event.userId)) batch.addLocked(event);
     return { batch, locked: new Set(userIds.filter((userId) => !free?.has(userId))) };
   }
 
-  async #write(batch: Batch, locked: ReadonlySet<UserId>): Promise<Outcome> {
+  async #write(batch: Batch, locked: ReadonlySet<UserId>, signal: AbortSignal): Promise<Outcome> {
     const { users, store } = this.#parts;
-    const outcome = await this.#persist(() => applyBatch(store, batch, locked));
-    const created = await this.#persist(() => users.createUnknown(batch.events, outcome.refused));
-    return created ? this.#persist(() => applyBatch(store, batch, outcome.locked)) : outcome;
+    const persist = <T>(work: () => Promise<T>) => this.#persist(work, signal);
+    const outcome = await persist(() => applyBatch(store, batch, locked));
+    const created = await persist(() => users.createUnknown(batch.events, outcome.refused));
+    return created ? persist(() => applyBatch(store, batch, outcome.locked)) : outcome;
   }
 
-  async #settle(batch: Batch): Promise<void> {
+  async #settle(batch: Batch, signal: AbortSignal): Promise<void> {
     const complete = [...batch.held].filter(({ locked }) => locked === 0);
     const awaited = batch.events.filter(({ held }) => held.delivery.urgent && held.locked === 0);
-    const current = await this.#current(awaited);
+    const current = await this.#current(awaited, signal);
     for (const held of complete) {
       this.#unsettled.delete(held);
       held.settle(current.get(held) ?? null);
@@ -210,10 +246,11 @@ export class BatchWriter {
   /** What the database now says to those who wait for it; nothing to those who were refused. */
   async #current(
     awaited: readonly HeldEvent[],
+    signal: AbortSignal,
   ): Promise<ReadonlyMap<HeldDelivery, CommittedStatus>> {
     if (awaited.length === 0) return new Map();
     const userIds = awaited.map(({ userId }) => userId);
-    const statuses = await this.#persist(() => this.#parts.store.current(userIds));
+    const statuses = await this.#persist(() => this.#parts.store.current(userIds), signal);
     return new Map(
       awaited.flatMap(({ held, userId }) => {
         const status = statuses.get(userId);
@@ -222,8 +259,8 @@ export class BatchWriter {
     );
   }
 
-  #persist<T>(work: () => Promise<T>): Promise<T> {
-    return whileUnavailable(work, RETRY, this.#patience.signal, (error) => {
+  #persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return whileUnavailable(work, RETRY, signal, (error) => {
       this.#parts.logger.warn({ err: error }, 'The database is away; what is delivered is held');
     });
   }

@@ -12,6 +12,8 @@ import type {
 /** A delivery that waits until all of its events are committed or refused. */
 export class HeldDelivery {
   readonly verdict: Promise<Verdict>;
+  /** By the monotonic clock. */
+  readonly heldSince = performance.now();
   /** How many of its events wait for rows that somebody else has locked. */
   locked = 0;
   readonly #refusals: Refusal[];

@@ -37,9 +37,16 @@ export class Ticks {
     this.#life.through = through;
   }
 
-  /** A lease that has lapsed, after a long sleep say, is followed by a new life. */
-  async renew(): Promise<void> {
-    if (this.#life && !(await this.#leases.renew(this.#life.publisher))) this.#life = undefined;
+  /**
+   * A lease that has lapsed, after a long sleep say, is followed by a new life.
+   * @returns whether there is one and it holds.
+   */
+  async renew(): Promise<boolean> {
+    const life = this.#life;
+    if (!life) return false;
+    const holds = await this.#leases.renew(life.publisher);
+    if (!holds && this.#life === life) this.#life = undefined;
+    return holds;
   }
 
   /** What this worker held is settled or handed back: as-of need not wait for it any more. */

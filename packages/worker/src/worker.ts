@@ -36,8 +36,9 @@ const RELAYED_CHANGES = 1_000;
 const EXPIRED_SESSIONS = 500;
 
 /**
- * How long the database may be away before what is held is handed back: another worker may reach
- * it. Less than a worker's lease, after which as-of no longer waits for what this one holds.
+ * How long the database may be away, or say nothing, before what is held is handed back: another
+ * worker may reach it. Less than a worker's lease, after which as-of no longer waits for what this
+ * one holds. A statement into a black hole fails much later than that; hence the loop of its own.
  */
 const HOLD_ON: Duration = 5_000;
 
@@ -53,7 +54,7 @@ export class Worker {
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
-  /** By the monotonic clock. */
+  /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
   #asOf: Millis | undefined;
   #stoodBack = false;
@@ -65,7 +66,8 @@ export class Worker {
     this.#loops = [
       this.#relay,
       this.#loop('tick', 500, () => this.#tick()),
-      this.#loop('lease', 2_000, () => parts.ticks.renew()),
+      this.#loop('lease', 2_000, () => this.#renewLease()),
+      this.#loop('hold', 250, () => this.#handBack()),
       this.#loop('as-of', 250, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('deferred', 1_000, () => parts.store.applyDeferred()),
@@ -115,19 +117,32 @@ export class Worker {
     return source.start((delivery) => writer.handle(delivery));
   }
 
+  async #handBack(): Promise<void> {
+    this.#parts.writer.handBackOverdue();
+    await this.#standBack();
+  }
+
   /** Leaves to others what cannot be written from here. */
   async #standBack(): Promise<void> {
     if (this.#stoodBack || performance.now() - this.#answeredAt < HOLD_ON) return;
     this.#stoodBack = true;
+    this.#databaseAnswers = false;
     await this.#parts.source.pause();
-    await this.#parts.writer.handBack();
+    this.#parts.writer.handBack();
   }
 
-  async #comeBack(): Promise<void> {
-    this.#answeredAt = performance.now();
+  /** @param asked when the question was put that the database has answered. */
+  async #answered(asked: number): Promise<void> {
+    this.#answeredAt = Math.max(this.#answeredAt, asked);
     if (!this.#stoodBack || this.#stopping) return;
+    if (performance.now() - this.#answeredAt >= HOLD_ON) return;
     this.#stoodBack = false;
     await this.#take();
+  }
+
+  async #renewLease(): Promise<void> {
+    const asked = performance.now();
+    if (await this.#parts.ticks.renew()) await this.#answered(asked);
   }
 
   /** Nobody listens before the queue is there. */
@@ -145,6 +160,7 @@ export class Worker {
   }
 
   async #advanceAsOf(policy: AsOfPolicy): Promise<void> {
+    const asked = performance.now();
     const advanced = this.#parts.asOf.advance(policy);
     this.#databaseAnswers = await advanced.then(
       () => true,
@@ -152,7 +168,7 @@ export class Worker {
     );
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.source.connected;
-    await (this.#databaseAnswers ? this.#comeBack() : this.#standBack());
+    if (this.#databaseAnswers) await this.#answered(asked);
     this.#asOf = (await advanced).asOf;
     this.#parts.metrics.asOfLag(this.#parts.now() - this.#asOf);
   }

@@ -1,7 +1,7 @@
 import { MemoryBroker } from '@presence/adapters/memory';
 import { createPool, type Pool } from '@presence/adapters/postgres';
-import type { Status } from '@presence/domain';
-import { type Database, eventually, services } from '@presence/test-services';
+import { type Status, WORKER_LEASE } from '@presence/domain';
+import { type Database, eventually, services, TcpProxy } from '@presence/test-services';
 import { startWorker, type Worker, type WorkerSettings } from '@presence/worker';
 import { expect } from 'chai';
 import { pino } from 'pino';
@@ -39,6 +39,7 @@ describe('A worker', function () {
   let broker: MemoryBroker;
   let worker: Worker;
   let changes: Change[];
+  let lines: string[];
 
   before(async () => {
     database = await (await services()).createDatabase();
@@ -66,13 +67,14 @@ describe('A worker', function () {
     );
     broker = new MemoryBroker();
     changes = [];
+    lines = [];
     broker.changes().subscribe(({ body }) => changes.push(JSON.parse(body.toString())));
   });
 
   afterEach(() => worker.stop());
 
   async function start(given: Partial<WorkerSettings> = {}): Promise<void> {
-    const logger = pino({ level: 'silent' });
+    const logger = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
     const surroundings = { pool, broker, registry: new Registry(), logger };
     worker = await startWorker(surroundings, { ...SETTINGS, ...given });
   }
@@ -205,6 +207,38 @@ describe('A worker', function () {
     await other.query('ROLLBACK');
     other.release();
     await showsOnline(2);
+  });
+
+  it('hands back a delivery that a locked row has held for too long; it is written when the row is free', async () => {
+    await start({ batch: { ...SETTINGS.batch, holdAtMost: 1_500 } });
+    const other = await pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    await eventually(() => lines.some((line) => line.includes('Held for too long')));
+    await other.query('ROLLBACK');
+    other.release();
+    await showsOnline(2);
+  });
+
+  it('leaves what it holds to another worker, within its lease, where its database falls silent', async () => {
+    const way = await TcpProxy.to(database.url);
+    const own = createPool({ url: way.url, size: 10, applicationName: 'in a black hole' });
+    const logger = pino({ level: 'silent' });
+    const surroundings = { broker, registry: new Registry(), logger };
+    const silenced = await startWorker({ ...surroundings, pool: own }, SETTINGS);
+    await eventually(() => silenced.reached.database);
+    way.swallow();
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await eventually(() => broker.waiting === 0);
+    const begun = performance.now();
+    await start();
+    await showsOnline(1);
+    expect(performance.now() - begun).to.be.below(WORKER_LEASE);
+    expect(silenced.reached.database).to.equal(false);
+    await way.close();
+    await silenced.stop();
+    await own.end();
   });
 
   it('announces each change after its commit, in order of version by user', async () => {

@@ -36,6 +36,11 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Carries nothing more, in either direction, and breaks nothing: a black hole. */
+  swallow(): void {
+    for (const socket of this.#sockets) socket.unpipe().resume();
+  }
+
   mend(): void {
     this.#open = true;
   }

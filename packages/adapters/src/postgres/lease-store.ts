@@ -1,6 +1,9 @@
-import type { LeaseStore, Progress } from '@presence/domain';
+import type { Duration, LeaseStore, Progress } from '@presence/domain';
 import type pg from 'pg';
 import { query } from './pool.js';
+
+/** A connection that says nothing is given up while the lease still holds, and another is tried. */
+const RENEWAL_TIMEOUT: Duration = 2_500;
 
 export class PostgresLeaseStore implements LeaseStore {
   readonly #pool: pg.Pool;
@@ -31,6 +34,7 @@ export class PostgresLeaseStore implements LeaseStore {
   async renew(publisher: string): Promise<boolean> {
     const renewed = await query(this.#pool, {
       name: 'lease-renew',
+      query_timeout: RENEWAL_TIMEOUT,
       text: `UPDATE presence_publishers SET heard_at = clock_timestamp()
         WHERE id = $1 AND gone_at IS NULL RETURNING id`,
       values: [publisher],

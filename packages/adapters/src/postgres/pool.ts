@@ -86,10 +86,13 @@ const TYPES: pg.CustomTypesConfig = {
   },
 };
 
+/** `query_timeout` in milliseconds, instead of the pool's; the types of `pg` leave it out. */
+type TimedQuery = pg.QueryConfig & { readonly query_timeout?: Duration };
+
 /** Runs one statement on any connection. @throws Unavailable, RowRefused */
 export async function query<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
-  config: pg.QueryConfig,
+  config: TimedQuery,
 ): Promise<Row[]> {
   try {
     return (await pool.query<Row>(config)).rows;
