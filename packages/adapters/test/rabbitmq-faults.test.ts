@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { collector, expectNoGap, heartbeat, statusSet } from './queue-contract.js';
 import { Operator } from './rabbitmq-queue.js';
 import { TcpProxy } from './tcp-proxy.js';
+import { WithheldConfirms } from './withheld-confirms.js';
 
 const SETTLED = { kind: 'settled', refusals: [], reply: null } as const;
 
@@ -12,6 +13,7 @@ describe('RabbitMQ, when things break', () => {
   let operator: Operator;
   let proxy: TcpProxy;
   let broker: RabbitmqBroker;
+  let way: string;
   let lost: string[];
   let direct: RabbitmqBroker;
   const open: { close(timeout: number): Promise<void> }[] = [];
@@ -23,9 +25,10 @@ describe('RabbitMQ, when things break', () => {
     proxy = await TcpProxy.to(Number(url.port || 5672), url.hostname);
     direct = new RabbitmqBroker({ urls: [url.href], name: 'direct' });
     url.host = `127.0.0.1:${proxy.port}`;
+    way = url.href;
     lost = [];
     broker = new RabbitmqBroker({
-      urls: [url.href],
+      urls: [way],
       heartbeat: 1,
       metrics: { lost: (_, error) => lost.push(error.message) },
     });
@@ -118,9 +121,31 @@ describe('RabbitMQ, when things break', () => {
     const began = performance.now();
     events.record(heartbeat(1));
     await eventually(() => !events.connected);
-    expect(performance.now() - began).to.be.below(3_500);
+    expect(performance.now() - began).to.be.below(2_500);
     proxy.reopen();
     await eventually(() => taken.events.length > 0);
+  });
+
+  it('sends again, on a new connection, what a broker that lives never confirms', async () => {
+    proxy.through = () => new WithheldConfirms();
+    const confirmed: number[] = [];
+    const impatient = new RabbitmqBroker({
+      urls: [way],
+      confirmTimeout: 500,
+      metrics: { lost: (_, error) => lost.push(error.message) },
+    });
+    const events = impatient.publisher({
+      metrics: { confirmed: (count) => count > 0 && confirmed.push(count) },
+    });
+    await ready(impatient);
+    events.record(heartbeat(1));
+    await eventually(() => lost.some((reason) => reason.includes('not confirmed for 500 ms')));
+    expect(confirmed).to.deep.equal([]);
+    proxy.through = undefined;
+    await eventually(() => confirmed.length > 0);
+    expect(confirmed).to.deep.equal([1]);
+    await events.close(1_000);
+    await impatient.close();
   });
 
   it('throws at the timeout where a black hole swallows a submitted event', async () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import type { Transform } from 'node:stream';
 
 /** A way to a server that can be cut, closed or turned into a black hole. */
 export class TcpProxy {
@@ -7,6 +8,8 @@ export class TcpProxy {
   readonly #pairs = new Set<[Socket, Socket]>();
   #open = true;
   #swallow = false;
+  /** What changes what the server says on its way to the client, on connections from now on. */
+  through: (() => Transform) | undefined;
   /** How many connections were made through it. */
   connections = 0;
 
@@ -83,6 +86,6 @@ export class TcpProxy {
     });
     if (this.#swallow) return;
     client.pipe(server);
-    server.pipe(client);
+    (this.through ? server.pipe(this.through()) : server).pipe(client);
   }
 }

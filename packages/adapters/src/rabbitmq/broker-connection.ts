@@ -1,9 +1,10 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Duration } from '@presence/domain';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
 import { backoff } from './backoff.js';
 import type { ConnectionMetrics } from './connection-metrics.js';
+import { onSilence } from './silence.js';
 
 export interface ConnectionOptions {
   /** Shown in the broker's list of connections. */
@@ -12,8 +13,10 @@ export interface ConnectionOptions {
   readonly urls: readonly string[];
   /** Certificates, PEM, of the authorities that may vouch for the broker. */
   readonly ca?: string | undefined;
-  /** AMQP heartbeat in seconds. A black-holed connection is noticed within three. Default 5. */
+  /** AMQP heartbeat in seconds. A black-holed connection is noticed within two. Default 5. */
   readonly heartbeat?: number;
+  /** A message not confirmed for this long has a new connection made. Default 30 s. */
+  readonly confirmTimeout?: Duration;
   readonly metrics?: ConnectionMetrics;
 }
 
@@ -29,6 +32,7 @@ const CONNECT_TIMEOUT: Duration = 5_000;
 const SETUP_TIMEOUT: Duration = 10_000;
 const CLOSE_TIMEOUT: Duration = 1_000;
 const HEARTBEAT_SECONDS = 5;
+const CONFIRM_TIMEOUT: Duration = 30_000;
 /** One that lasted shorter counts as a failed attempt, so that no quarrel becomes a hot loop. */
 const LASTING: Duration = 5_000;
 
@@ -44,6 +48,7 @@ export class BrokerConnection {
   #ready = false;
   #attempt = 0;
   #running: Promise<void> | undefined;
+  #endWatch = () => {};
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -52,6 +57,11 @@ export class BrokerConnection {
   /** Whether everything is set up. */
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** How long a message may be on its way. */
+  get confirmTimeout(): Duration {
+    return this.#options.confirmTimeout ?? CONFIRM_TIMEOUT;
   }
 
   /** Participants are set up in the order in which they joined; on a live connection at once. */
@@ -126,6 +136,10 @@ export class BrokerConnection {
 
   #watch(model: ChannelModel): Promise<Error> {
     this.#model = model;
+    const { heartbeat = HEARTBEAT_SECONDS } = this.#options;
+    this.#endWatch = onSilence(socketOf(model), heartbeat * 1_000, () =>
+      this.renew(new Error('The broker has said nothing for two heartbeats.')),
+    );
     model.on('blocked', () => this.#block(model, true));
     model.on('unblocked', () => this.#block(model, false));
     return new Promise((resolve) => {
@@ -167,8 +181,11 @@ export class BrokerConnection {
     if (this.#model !== model) return;
     this.#model = undefined;
     this.#ready = false;
+    this.#endWatch();
     for (const participant of this.#participants) participant.down();
-    endSocket(model, reason);
+    // amqplib ends its socket politely, which on a black-holed one keeps it, and the process, for
+    // minutes.
+    socketOf(model).destroy(reason);
   }
 
   async #pause(): Promise<void> {
@@ -183,11 +200,7 @@ export class BrokerConnection {
 /** For ends that somebody else tells, or that we made ourselves. */
 function ignored(): void {}
 
-/**
- * amqplib ends its socket politely, which on a black-holed one keeps it, and the process, for
- * minutes; so it is destroyed. `stream` is not in amqplib's types.
- */
-function endSocket(model: ChannelModel, reason: Error): void {
-  const { stream } = model.connection as unknown as { stream: Duplex };
-  stream.destroy(reason);
+/** `stream` is not in amqplib's types. */
+function socketOf(model: ChannelModel): Socket {
+  return (model.connection as unknown as { stream: Socket }).stream;
 }

@@ -17,7 +17,8 @@ export interface Outgoing {
   readonly unheard?: boolean;
 }
 
-const CONFIRM_TIMEOUT: Duration = 10_000;
+/** For those who cannot wait: after this long they are told that nobody knows. */
+const PATIENCE: Duration = 10_000;
 const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
 
 /**
@@ -29,6 +30,11 @@ export class ConfirmedChannel implements Participant {
   readonly #onReply: ((message: ConsumeMessage) => void) | undefined;
   readonly #listeners: (() => void)[] = [];
   readonly #returned = new Set<string>();
+  /** Each with when it was sent, oldest first. */
+  readonly #unconfirmed = new Map<number, number>();
+  #published = 0;
+  #overdueTimer: NodeJS.Timeout | undefined;
+  #unblockedAt = 0;
   #channel: ConfirmChannel | undefined;
   #blocked = false;
   #full = false;
@@ -65,6 +71,9 @@ export class ConfirmedChannel implements Participant {
       await channel.consume(REPLY_QUEUE, (message) => message && onReply(message), { noAck: true });
     }
     this.#channel = channel;
+    // One look at the oldest, instead of a timer for each.
+    const interval = this.#connection.confirmTimeout / 10;
+    this.#overdueTimer = setInterval(() => this.#renewIfOverdue(), interval);
     this.#blocked = false;
     this.#full = false;
     this.#tellReady();
@@ -72,21 +81,31 @@ export class ConfirmedChannel implements Participant {
 
   down(): void {
     this.#channel = undefined;
+    clearInterval(this.#overdueTimer);
+    this.#unconfirmed.clear();
     this.#returned.clear();
   }
 
   blocked(blocked: boolean): void {
     this.#blocked = blocked;
+    if (!blocked) this.#unblockedAt = performance.now();
     this.#tellReady();
   }
 
-  /** Resolves once the broker holds the message in a queue. @throws NotConfirmed, QueueGone */
+  /**
+   * Resolves once the broker holds the message in a queue. Where it says neither yes nor no, the
+   * connection is renewed after its `confirmTimeout`, and whoever waits told.
+   * @throws NotConfirmed, QueueGone
+   */
   publish({ exchange, routingKey, body, options, unheard = false }: Outgoing): Promise<void> {
     return new Promise((resolve, reject) => {
       const channel = this.#channel;
       if (!channel) throw new NotConfirmed('There is no connection.');
       const properties = { ...options, mandatory: !unheard };
+      const number = ++this.#published;
+      this.#unconfirmed.set(number, performance.now());
       this.#full = !channel.publish(exchange, routingKey, body, properties, (error) => {
+        this.#unconfirmed.delete(number);
         const returned = this.#returned.delete(String(options.messageId));
         if (error) reject(new NotConfirmed('The broker did not confirm.', { cause: error }));
         else if (returned) {
@@ -115,7 +134,7 @@ export class ConfirmedChannel implements Participant {
     );
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Unavailable('broker')), CONFIRM_TIMEOUT);
+      timer = setTimeout(() => reject(new Unavailable('broker')), PATIENCE);
     });
     await Promise.race([published, tooLate]).finally(() => clearTimeout(timer));
   }
@@ -127,6 +146,15 @@ export class ConfirmedChannel implements Participant {
 
   #noteReturned(messageId: string): void {
     this.#returned.add(messageId);
+  }
+
+  /** Under an alarm the broker reads nothing, so it confirms nothing: a new connection is no help. */
+  #renewIfOverdue(): void {
+    const [sentAt] = this.#unconfirmed.values();
+    if (this.#blocked || sentAt === undefined) return;
+    const { confirmTimeout } = this.#connection;
+    if (performance.now() - Math.max(sentAt, this.#unblockedAt) < confirmTimeout) return;
+    this.#connection.renew(new Error(`A message was not confirmed for ${confirmTimeout} ms.`));
   }
 
   #setFull(full: boolean): void {

@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs';
-import type { ChangePublisher, EventPublisher, EventSource, Ticker } from '@presence/domain';
+import type {
+  ChangePublisher,
+  Duration,
+  EventPublisher,
+  EventSource,
+  Ticker,
+} from '@presence/domain';
 import { type PublisherOptions, QueuePublisher } from '../publishing/queue-publisher.js';
 import { BrokerConnection } from './broker-connection.js';
 import { ConfirmedChannel } from './confirmed-channel.js';
@@ -22,6 +28,8 @@ export interface RabbitmqOptions {
   readonly name?: string;
   /** AMQP heartbeat in seconds. Default 5. */
   readonly heartbeat?: number;
+  /** A message not confirmed for this long is sent again, on a new connection. Default 30 s. */
+  readonly confirmTimeout?: Duration;
   readonly metrics?: ConnectionMetrics;
 }
 
