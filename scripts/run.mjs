@@ -12,6 +12,7 @@ const OLDEST_NODE = [20, 19];
 const ALL_TESTS = [
   'packages/*/dist-test/**/*.test.js',
   'simulator/dist-test/*.test.js',
+  'faults/dist-test/*.test.js',
   'test/dist/*.test.js',
   'test/dist/system/*.test.js',
 ];
@@ -38,6 +39,10 @@ const COMMANDS = {
   simulate: {
     build: ['simulator', 'packages/api', 'packages/worker'],
     run: (args) => run(process.execPath, ['simulator/dist/main.js', ...args]),
+  },
+  faults: {
+    build: ['faults', 'packages/api', 'packages/worker'],
+    run: (args) => run(process.execPath, ['--enable-source-maps', 'faults/dist/main.js', ...args]),
   },
   build: { build: ['.'], run: () => 0 },
   lint: { build: [], run: (args) => tool('@biomejs/biome/bin/biome', ['check', ...args]) },
@@ -141,7 +146,7 @@ function fingerprint() {
   const files = [
     'pnpm-lock.yaml',
     'pnpm-workspace.yaml',
-    ...['.', 'test', 'bench', 'simulator', ...packages].map((folder) =>
+    ...['.', 'test', 'bench', 'simulator', 'faults', ...packages].map((folder) =>
       join(folder, 'package.json'),
     ),
   ].filter((file) => existsSync(join(ROOT, file)));

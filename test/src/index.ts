@@ -4,7 +4,7 @@ import type { Server } from './server.js';
 
 export { temporaryFolder } from './account.js';
 export { Child } from './child.js';
-export type { Database, DatabaseOptions } from './database.js';
+export { createDatabase, type Database, type DatabaseOptions } from './database.js';
 export { eventually } from './eventually.js';
 export { freePort, freePorts } from './free-port.js';
 export { type ProcessOptions, startProcess } from './process.js';

@@ -1,5 +1,3 @@
-import { createSecretKey, randomUUID } from 'node:crypto';
-import { JwtIssuer } from '@presence/adapters/jwt';
 import pg from 'pg';
 import type { Child } from '../child.js';
 import { createDatabase } from '../database.js';
@@ -7,7 +5,8 @@ import { eventually } from '../eventually.js';
 import { type RabbitServer, type Server, startPostgres, startRabbit } from '../index.js';
 import { Client } from './client.js';
 import { Ledger } from './ledger.js';
-import { type Api, JWT_SECRET, RunningSystem } from './running-system.js';
+import { ADD_PEOPLE, addPeopleValues, type Person, peopleFrom } from './people.js';
+import { type Api, RunningSystem } from './running-system.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** Milliseconds between heartbeats, and the silence after which a user is offline. */
@@ -128,22 +127,11 @@ export class OutageSystem {
     return clients;
   }
 
-  async addPeople(count: number, role = 'user'): Promise<{ userId: number; token: string }[]> {
-    const first = this.#people + 1;
+  async addPeople(count: number, role = 'user'): Promise<Person[]> {
+    const people = peopleFrom(this.#people + 1, count, role);
     this.#people += count;
-    await this.query(
-      `WITH added AS (
-         INSERT INTO users (id, issuer, subject, username, email, role)
-         SELECT id, 'presence', id::text, 'user' || id, NULL, $3
-         FROM generate_series($1::bigint, $2::bigint) id RETURNING id
-       ) INSERT INTO user_presence (user_id) SELECT id FROM added`,
-      [first, this.#people, role],
-    );
-    return Array.from({ length: count }, (_, at) => {
-      const id = first + at;
-      const token = ISSUER.issue({ id, username: `user${id}`, email: null, role }, randomUUID());
-      return { userId: id, token };
-    });
+    await this.query(ADD_PEOPLE, addPeopleValues(people));
+    return people;
   }
 
   /** The rows of these users, as they are written. */
@@ -184,12 +172,3 @@ export class OutageSystem {
     if (absent.length > 0) throw new Error(`${absent.length} have not arrived.`);
   }
 }
-
-const ISSUER = new JwtIssuer({
-  signing: { algorithm: 'HS256', key: createSecretKey(Buffer.from(JWT_SECRET)) },
-  issuer: 'presence',
-  audience: 'presence',
-  claims: { username: 'username', email: 'email', role: 'role', session: 'sid' },
-  adminRole: 'admin',
-  accessTokenTtl: 86_400_000,
-});

@@ -119,7 +119,7 @@ function shuffled<T>(items: T[], random: () => number): T[] {
 }
 
 /** mulberry32: numbers in [0, 1) that depend on the seed alone. */
-function sequence(seed: number): () => number {
+export function sequence(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

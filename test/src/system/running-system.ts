@@ -28,10 +28,16 @@ export interface Answer {
   readonly body: any;
 }
 
-interface ApiOptions {
+export interface ApiOptions {
   /** How far its wall clock is ahead, in milliseconds. */
   readonly ahead?: number;
   readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** One worker process, and where it says how it is. */
+export interface WorkerProcess {
+  readonly opsUrl: string;
+  readonly process: Child;
 }
 
 /** One API process. */
@@ -39,6 +45,8 @@ export class Api {
   constructor(
     readonly url: string,
     readonly process: Child,
+    /** Where it says how it is, and tells its metrics. */
+    readonly opsUrl: string,
   ) {}
 
   async request(method: string, path: string, token?: string, body?: unknown): Promise<Answer> {
@@ -115,8 +123,15 @@ export class RunningSystem {
     if (code !== 0) throw new Error(command.output);
   }
 
-  /** @param settings of this process alone */
-  async startApi({ ahead = 0, settings = {} }: ApiOptions = {}): Promise<Api> {
+  /** Resolves once it is ready. @param options settings are of this process alone */
+  async startApi(options: ApiOptions = {}): Promise<Api> {
+    const api = await this.spawnApi(options);
+    await this.ready(api.url, api.process);
+    return api;
+  }
+
+  /** Starts one without waiting for it. */
+  async spawnApi({ ahead = 0, settings = {} }: ApiOptions = {}): Promise<Api> {
     const [port, opsPort] = await freePorts(2);
     const child = this.#run('api/dist/main.js', {
       PORT: String(port),
@@ -124,16 +139,33 @@ export class RunningSystem {
       ...(ahead === 0 ? {} : { NODE_OPTIONS: clockAhead(ahead) }),
       ...settings,
     });
-    const api = new Api(`http://127.0.0.1:${port}`, child);
-    await this.#ready(api.url, child);
-    return api;
+    return new Api(`http://127.0.0.1:${port}`, child, `http://127.0.0.1:${opsPort}`);
   }
 
-  async startWorker(settings: Record<string, string> = {}): Promise<Child> {
+  async startWorker(settings: Readonly<Record<string, string>> = {}): Promise<Child> {
+    const worker = await this.spawnWorker(settings);
+    await this.ready(worker.opsUrl, worker.process);
+    return worker.process;
+  }
+
+  /** Starts one without waiting for it. */
+  async spawnWorker(settings: Readonly<Record<string, string>> = {}): Promise<WorkerProcess> {
     const [opsPort] = await freePorts(1);
-    const child = this.#run('worker/dist/main.js', { OPS_PORT: String(opsPort), ...settings });
-    await this.#ready(`http://127.0.0.1:${opsPort}`, child);
-    return child;
+    const process = this.#run('worker/dist/main.js', { OPS_PORT: String(opsPort), ...settings });
+    return { process, opsUrl: `http://127.0.0.1:${opsPort}` };
+  }
+
+  /** Resolves once a process, at `url`, can do all of its work. @throws when it ends before */
+  async ready(url: string, child: Child): Promise<void> {
+    await eventually(
+      async () => {
+        if (!child.running) throw new Error(`It ended: ${child.output}`);
+        const response = await fetch(`${url}/health/ready`);
+        const body = await response.text();
+        if (!body.includes('"ok"')) throw new Error(body);
+      },
+      { within: 30_000 },
+    );
   }
 
   async stop(): Promise<void> {
@@ -146,18 +178,6 @@ export class RunningSystem {
     const child = startProcess(entry(path), { env: { ...this.#environment, ...env }, args });
     this.#processes.add(child);
     return child;
-  }
-
-  async #ready(url: string, child: Child): Promise<void> {
-    await eventually(
-      async () => {
-        if (!child.running) throw new Error(`It ended: ${child.output}`);
-        const response = await fetch(`${url}/health/ready`);
-        const body = await response.text();
-        if (!body.includes('"ok"')) throw new Error(body);
-      },
-      { within: 30_000 },
-    );
   }
 }
 

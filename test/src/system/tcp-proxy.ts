@@ -1,11 +1,25 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** One process's own way to a server, which a test can cut without hurting anybody else's. */
+/** Which way bytes go. */
+export type Direction = 'toServer' | 'toClient';
+
+const DIRECTIONS: readonly Direction[] = ['toServer', 'toClient'];
+
+interface Lane {
+  readonly direction: Direction;
+  readonly from: Socket;
+  swallowed: boolean;
+}
+
+/** One process's own way to a server, which a test can cut or hold without hurting anybody else's. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #target: URL;
   readonly #sockets = new Set<Socket>();
+  readonly #held = new Set<Direction>();
+  readonly #lanes = new Set<Lane>();
+  readonly #watches = new Set<(direction: Direction, bytes: Buffer) => void>();
   #open = true;
 
   private constructor(server: Server, target: URL) {
@@ -36,13 +50,44 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Carries nothing more, in either direction, and breaks nothing: a black hole. */
-  swallow(): void {
-    for (const socket of this.#sockets) socket.unpipe().resume();
-  }
-
+  /** Lets through again, whether it was cut or held. */
   mend(): void {
     this.#open = true;
+    this.release();
+  }
+
+  /**
+   * Connections stay open, new ones are taken, and nothing that is sent arrives. What comes
+   * meanwhile arrives after {@link release}, unless the way is cut before.
+   */
+  hold(...directions: readonly Direction[]): void {
+    for (const direction of directions.length > 0 ? directions : DIRECTIONS) {
+      this.#held.add(direction);
+    }
+    for (const { direction, from } of this.#lanes) if (this.#held.has(direction)) from.pause();
+  }
+
+  release(): void {
+    this.#held.clear();
+    for (const { from } of this.#lanes) from.resume();
+  }
+
+  /** Carries nothing more of what is connected now, ever, and breaks nothing: a black hole. */
+  swallow(): void {
+    for (const lane of this.#lanes) lane.swallowed = true;
+  }
+
+  /** Holds one way just before the bytes that hold `text` go on. Resolves once that has happened. */
+  holdBefore(text: string, direction: Direction): Promise<void> {
+    return new Promise((resolve) => {
+      const watch = (way: Direction, bytes: Buffer) => {
+        if (way !== direction || !bytes.includes(text)) return;
+        this.#watches.delete(watch);
+        this.hold(direction);
+        resolve();
+      };
+      this.#watches.add(watch);
+    });
   }
 
   async close(): Promise<void> {
@@ -57,18 +102,31 @@ export class TcpProxy {
       return;
     }
     const server = connect(Number(this.#target.port), this.#target.hostname);
-    this.#tie(client, server);
-    this.#tie(server, client);
+    this.#tie('toServer', client, server);
+    this.#tie('toClient', server, client);
   }
 
-  #tie(from: Socket, to: Socket): void {
+  #tie(direction: Direction, from: Socket, to: Socket): void {
+    const lane: Lane = { direction, from, swallowed: false };
+    this.#lanes.add(lane);
     this.#sockets.add(from);
     from.setNoDelay(true);
     from.on('error', () => {}); // 'close' follows.
     from.on('close', () => {
+      this.#lanes.delete(lane);
       this.#sockets.delete(from);
       to.destroy();
     });
-    from.pipe(to);
+    from.on('data', (bytes) => this.#pass(lane, to, bytes));
+    from.on('end', () => to.end());
+    to.on('drain', () => this.#held.has(direction) || from.resume());
+    if (this.#held.has(direction)) from.pause();
+  }
+
+  #pass({ direction, from, swallowed }: Lane, to: Socket, bytes: Buffer): void {
+    if (swallowed) return;
+    for (const watch of [...this.#watches]) watch(direction, bytes);
+    if (this.#held.has(direction)) from.unshift(bytes);
+    else if (!to.write(bytes)) from.pause();
   }
 }

@@ -1,0 +1,88 @@
+import { eventually } from '@presence/test-services';
+import type { FaultCase } from '../fault-case.js';
+import type { Trial } from '../trial.js';
+
+const ROUNDS = 3;
+
+/** How many of the workers' transactions wait for a row that somebody has locked. */
+const WAITING = `
+  SELECT count(*)::int AS count FROM pg_stat_activity
+  WHERE application_name = 'presence-worker' AND wait_event_type = 'Lock' AND query !~* 'advisory'`;
+
+/** A row is locked, so that the worker is in the middle of a transaction when it ends. */
+export const KILLED_BEFORE_COMMIT: FaultCase = {
+  number: 3,
+  fault: 'kill -9 worker before COMMIT',
+  did: `a row is locked; kill -9 while the worker waits for it, ${ROUNDS} times`,
+  short: true,
+  shape: { workers: 1 },
+  run: async (trial) => {
+    const { system } = trial;
+    await trial.load();
+    for (let round = 0; round < ROUNDS; round++) await killBeforeCommit(trial);
+    trial.require(system.workers.length === 1, 'another worker took its place');
+    await trial.mended();
+  },
+};
+
+async function killBeforeCommit(trial: Trial): Promise<void> {
+  const { system, caller } = trial;
+  const [who] = await trial.people(1);
+  const locker = await system.connectDatabase();
+  try {
+    await locker.query('BEGIN');
+    await locker.query('SELECT FROM user_presence WHERE user_id = $1 FOR UPDATE', [who!.userId]);
+    const api = system.addresses()[0]!;
+    const set = caller.set(api, await trial.admin(), who!, 'away');
+    await eventually(async () => (await system.query<Count>(WAITING))[0]!.count > 0, { every: 5 });
+    await system.killWorker(system.workers[0]!);
+    await locker.query('COMMIT');
+    const { rows } = await system.rows([who!.userId]);
+    const untouched = rows.get(who!.userId)?.presence.lastSeen === null;
+    trial.require(untouched, 'the worker had committed before the kill');
+    await system.startWorker();
+    const answer = await set;
+    trial.require(answer?.code === 200 || answer?.code === 202, `the status: ${answer?.code}`);
+  } finally {
+    await locker.end();
+  }
+}
+
+interface Count {
+  readonly count: number;
+}
+
+/** What the worker sends to the broker is held, so that it commits and acknowledges nothing. */
+export const KILLED_BEFORE_ACKNOWLEDGEMENT: FaultCase = {
+  number: 4,
+  fault: 'kill -9 worker after COMMIT, before the acknowledgement',
+  did: `its acknowledgements are held; kill -9 once rows are written, ${ROUNDS} times`,
+  short: true,
+  shape: { workers: 0 },
+  run: async (trial) => {
+    const { system } = trial;
+    await trial.load();
+    for (let round = 0; round < ROUNDS; round++) await killBeforeAcknowledgement(trial);
+    await system.startWorker();
+    await trial.mended();
+  },
+};
+
+async function killBeforeAcknowledgement(trial: Trial): Promise<void> {
+  const { system, caller } = trial;
+  const people = await trial.people(20);
+  const worker = await system.startWorker({ ways: true });
+  // No more than it may hold is delivered to it: what had waited before must be out of the way.
+  await trial.mended();
+  worker.ways!.broker.hold('toServer');
+  const api = system.addresses()[0]!;
+  await Promise.all(people.map((who) => caller.heartbeat(api, who)));
+  const ids = people.map(({ userId }) => userId);
+  await eventually(async () => {
+    const { rows } = await system.rows(ids);
+    return [...rows.values()].every(({ shown }) => shown === 'online');
+  });
+  await system.killWorker(worker);
+  const told = system.listener.heard.filter(({ userId }) => ids.includes(userId));
+  trial.require(told.length === 0, 'changes had gone out before the kill');
+}

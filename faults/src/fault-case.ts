@@ -1,0 +1,33 @@
+import type { Shape } from './system.js';
+import type { Trial } from './trial.js';
+
+/**
+ * One fault to survive. `run` brings it about, under load, and requires what is special to it.
+ * What holds for all of them is reckoned afterwards by whoever runs it (lane.ts): the load is
+ * stopped, the system gets whole and idle, and every row, change and dead letter is held against
+ * what clients were told.
+ *
+ * A case leaves its servers running and unlocked, its ways mended, and tells `trial.mended()` when
+ * the fault is over. Processes that it has ended need not be replaced: the next case arranges what
+ * it needs. Broker and Postgres must be ended by `trial.system` alone, and stay on their data.
+ */
+export interface FaultCase {
+  /** Of the table in docs/faults.md. */
+  readonly number: number;
+  readonly fault: string;
+  /** What is done, in a few words. */
+  readonly did: string;
+  /**
+   * Cases of one lane run one after the other on one system; lanes run beside each other. A case
+   * of many minutes has a lane of its own. Default: `main`.
+   */
+  readonly lane?: string;
+  /** It takes less than about eight seconds on a busy machine, and is run by `npm test`, too. */
+  readonly short?: boolean;
+  /** What runs when it begins. Default: two APIs and two workers. */
+  readonly shape?: Shape;
+  /** The most that it may take from the end of the fault until all is well, in milliseconds. */
+  readonly healthyWithin?: number;
+  /** Errors that it throws are misses. */
+  run(trial: Trial): Promise<void>;
+}

@@ -1,0 +1,167 @@
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { Status } from '@presence/domain';
+import type { Call, Caller, Someone } from './caller.js';
+import { ask } from './http.js';
+
+export interface LoadOptions {
+  readonly people: readonly Someone[];
+  readonly admins: readonly Someone[];
+  /** Requests a second that are heartbeats or merely tracked. */
+  readonly rate: number;
+  /** Logins, logouts and statuses set by admins, a second. Default: a tenth of `rate`. */
+  readonly transitions?: number;
+  /** Where people may speak to, at this moment. */
+  readonly addresses: () => readonly string[];
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
+}
+
+export type Kind = 'heartbeat' | 'tracked' | 'login' | 'logout' | 'set';
+
+/** What became of the requests of one kind. */
+export interface Tally {
+  /** By HTTP status; 0: none came. */
+  readonly codes: Map<number, number>;
+  /** Microseconds, by code. */
+  readonly took: Map<number, RecordableHistogram>;
+}
+
+const TURN = 5;
+/** More would only queue up in the client. */
+const MOST_AT_ONCE = 256;
+const STATUSES: readonly Status[] = ['online', 'away', 'offline'];
+
+/**
+ * People who use the service, at a rate that does not yield when answers are slow. Each has one
+ * request on the way at a time, as a browser tab has, so that each answer tells about its own.
+ */
+export class Load {
+  readonly #options: LoadOptions;
+  readonly #caller: Caller;
+  /** Those with nothing on the way, the longest idle first. */
+  readonly #idle: Someone[];
+  readonly #running = new Set<Promise<void>>();
+  readonly tallies: Readonly<Record<Kind, Tally>> = {
+    heartbeat: newTally(),
+    tracked: newTally(),
+    login: newTally(),
+    logout: newTally(),
+    set: newTally(),
+  };
+  /** How long `/health/live` takes meanwhile, microseconds: what the client itself costs. */
+  readonly live = createHistogram();
+  #timer: NodeJS.Timeout | undefined;
+  #probe: NodeJS.Timeout | undefined;
+  #turnAt = 0;
+  #due = 0;
+  #dueTransitions = 0;
+  #turns = 0;
+  /** Requests that were due and had nobody to send them. */
+  heldBack = 0;
+
+  constructor(caller: Caller, options: LoadOptions) {
+    this.#options = options;
+    this.#caller = caller;
+    this.#idle = [...options.people];
+  }
+
+  start(): void {
+    this.#turnAt = performance.now();
+    this.#timer = setInterval(() => this.#turn(), TURN);
+    this.#probe = setInterval(() => this.#probeLive(), 100);
+  }
+
+  /** Resolves once every request that is on the way has an answer. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    clearInterval(this.#probe);
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    const seconds = (now - this.#turnAt) / 1_000;
+    this.#turnAt = now;
+    const { rate, transitions = rate / 10 } = this.#options;
+    this.#due += rate * seconds;
+    this.#dueTransitions += transitions * seconds;
+    for (; this.#due >= 1; this.#due--) this.#begin((who) => this.#speak(who));
+    for (; this.#dueTransitions >= 1; this.#dueTransitions--) {
+      this.#begin((who) => this.#transit(who));
+    }
+  }
+
+  #begin(work: (who: Someone) => Promise<void>): void {
+    const who = this.#running.size < MOST_AT_ONCE ? this.#idle.shift() : undefined;
+    if (who === undefined) {
+      this.heldBack++;
+      return;
+    }
+    const running = work(who).finally(() => {
+      this.#running.delete(running);
+      this.#idle.push(who);
+    });
+    this.#running.add(running);
+  }
+
+  async #speak(who: Someone): Promise<void> {
+    if (who.signedOut) this.#caller.reenter(who);
+    const api = this.#anyApi();
+    if (api === undefined) return;
+    const chance = this.#options.random();
+    if (chance < 0.15) return this.#count('tracked', this.#caller.me(api, who));
+    const status = chance < 0.25 ? 'away' : chance < 0.35 ? 'online' : undefined;
+    return this.#count('heartbeat', this.#caller.heartbeat(api, who, status));
+  }
+
+  /** Logins cost the most, so they are the fewest. */
+  async #transit(who: Someone): Promise<void> {
+    const api = this.#anyApi();
+    if (api === undefined) return;
+    const { random, admins } = this.#options;
+    const chance = random();
+    if (chance < 0.1) return this.#count('login', this.#caller.login(api, who));
+    if (who.signedOut) this.#caller.reenter(who);
+    if (chance < 0.3) return this.#count('logout', this.#caller.logout(api, who));
+    const admin = admins[Math.floor(random() * admins.length)]!;
+    const status = STATUSES[Math.floor(random() * STATUSES.length)]!;
+    return this.#count('set', this.#caller.set(api, admin, who, status));
+  }
+
+  /** A load balancer's part. */
+  #anyApi(): string | undefined {
+    const addresses = this.#options.addresses();
+    return addresses[this.#turns++ % Math.max(1, addresses.length)];
+  }
+
+  async #count(kind: Kind, call: Promise<Call | null>): Promise<void> {
+    const answer = await call;
+    const code = answer?.code ?? 0;
+    const { codes, took } = this.tallies[kind];
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+    if (answer === null) return;
+    if (!took.has(code)) took.set(code, createHistogram());
+    took.get(code)!.record(Math.max(1, Math.round(answer.took * 1_000)));
+  }
+
+  #probeLive(): void {
+    const api = this.#anyApi();
+    if (api === undefined) return;
+    const began = performance.now();
+    ask({ method: 'GET', url: `${api}/health/live`, patience: 2_000 }).then(
+      () => this.live.record(Math.max(1, Math.round((performance.now() - began) * 1_000))),
+      () => {}, // It was killed: what that costs is told by the requests.
+    );
+  }
+}
+
+function newTally(): Tally {
+  return { codes: new Map(), took: new Map() };
+}
+
+/** Of a histogram in microseconds, in milliseconds. */
+export function milliseconds(histogram: RecordableHistogram | undefined, percent: number): number {
+  return histogram === undefined || histogram.count === 0
+    ? 0
+    : histogram.percentile(percent) / 1_000;
+}
