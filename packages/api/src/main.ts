@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, migrate } from '@presence/adapters/postgres';
+import { createLogger, outliveErrors } from '@presence/adapters/process';
 import { startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { apiSettings, readConfig } from './config.js';
 import { wireApi } from './container.js';
-import { createLogger } from './log.js';
 import { startApi } from './start.js';
 
 /** Together under the 10 s in which a process has to end. */
@@ -16,7 +16,7 @@ const LATEST_END = 9_500;
 
 const config = readConfig(process.env);
 const settings = apiSettings(config);
-const logger = createLogger(config.log.level);
+const logger = createLogger('presence-api', config.log.level);
 const registry = new Registry();
 collectDefaultMetrics({ register: registry, prefix: 'presence_' });
 
@@ -45,7 +45,8 @@ const ops = await startOpsServer({
 }).catch(cannotListen);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 broker.start();
-await migrateWhenThere();
+outliveErrors(logger, registry);
+await migrateWhenThere().catch(cannotMigrate);
 
 /** The API serves meanwhile, and says that it is starting. */
 async function migrateWhenThere(): Promise<void> {
@@ -59,6 +60,11 @@ async function migrateWhenThere(): Promise<void> {
       await delay(500 + Math.random() * 500);
     }
   }
+}
+
+function cannotMigrate(err: unknown): never {
+  logger.fatal({ err }, 'the database cannot be brought up to date');
+  process.exit(1);
 }
 
 /** What is still on its way after that is sent again by its client, or lost with this process. */

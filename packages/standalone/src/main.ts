@@ -1,4 +1,5 @@
 import { FolderTaken } from '@presence/adapters/embedded';
+import { outliveErrors } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { HELP, startOptions } from './command-line.js';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -19,7 +20,10 @@ async function main(): Promise<void> {
     process.once(signal, () => void stop(starting, signal));
     process.on(signal, () => {}); // A second one does not cut the first one's work short.
   }
-  process.stdout.write((await starting).welcome);
+  const { welcome, logger, registry } = await starting;
+  outliveErrors(logger, registry);
+  process.stdout.on('error', () => {}); // A terminal that has gone: nobody reads the welcome.
+  process.stdout.write(welcome);
 }
 
 async function stop(starting: Promise<Standalone>, signal: string): Promise<void> {

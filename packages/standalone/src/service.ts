@@ -27,6 +27,7 @@ export interface Service {
   readonly settings: ApiSettings;
   readonly api: RunningApi;
   readonly ops: OpsServer;
+  readonly registry: Registry;
   /** Answers what is under way, writes what was promised, and ends. */
   close(): Promise<void>;
 }
@@ -63,7 +64,8 @@ export async function startService(
     );
     broker.start();
     const { api, ops } = parts;
-    return { dependencies, settings, api, ops, close: () => closeParts(parts) };
+    const registry = registries.api;
+    return { dependencies, settings, api, ops, registry, close: () => closeParts(parts) };
   } catch (error) {
     await closeParts(parts);
     throw error;

@@ -3,8 +3,9 @@ import { type FolderLock, startEmbeddedPostgres } from '@presence/adapters/embed
 import type { Environment } from '@presence/adapters/environment';
 import { JwtIssuer } from '@presence/adapters/jwt';
 import { type DatabaseAddress, migrate } from '@presence/adapters/postgres';
-import { createLogger } from '@presence/api';
+import { createLogger } from '@presence/adapters/process';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { isEmbedded, needsSecret, readConfig, type StandaloneConfig } from './config.js';
 import { lockDataFolder } from './data-folder.js';
 import { addDemoUsers, DEMO_ADMIN, DEMO_USER, demoUser } from './demo-users.js';
@@ -16,6 +17,7 @@ import { type DemoFacts, welcome } from './welcome.js';
 export interface Standalone {
   readonly welcome: string;
   readonly logger: Logger;
+  readonly registry: Registry;
   close(): Promise<void>;
 }
 
@@ -40,12 +42,13 @@ export async function startStandalone(
     const withDemo = demo || isEmbedded(environment);
     const secret = needsSecret(environment) ? await keptSecret(lock.folder) : null;
     const config = readConfig(environment, secret, withDemo);
-    const logger = createLogger(config.log.level);
+    const logger = createLogger('presence', config.log.level);
     const database = await openDatabase(config, lock, logger, opened);
     const service = await startService(config, database, logger);
     opened.push(() => service.close());
     const facts = withDemo ? await demoFacts(service) : null;
-    return { welcome: welcomeText(config, lock, service, facts), logger, close };
+    const { registry } = service;
+    return { welcome: welcomeText(config, lock, service, facts), logger, registry, close };
   } catch (error) {
     await close();
     throw error;

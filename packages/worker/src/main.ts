@@ -1,7 +1,7 @@
 import { createPool, migrate } from '@presence/adapters/postgres';
+import { createLogger, outliveErrors } from '@presence/adapters/process';
 import { startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
-import { pino } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { readConfig, workerSettings } from './config.js';
 import { wireWorker } from './container.js';
@@ -9,7 +9,7 @@ import { WorkerHealth } from './health.js';
 import { whileUnavailable } from './retry.js';
 
 const config = readConfig(process.env);
-const logger = pino({ name: 'presence-worker', level: config.log.level });
+const logger = createLogger('presence-worker', config.log.level);
 const registry = new Registry();
 collectDefaultMetrics({ register: registry, prefix: 'presence_' });
 
@@ -37,7 +37,8 @@ const ops = await startOpsServer({
 const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
 
-await start();
+outliveErrors(logger, registry);
+await start().catch(cannotStart);
 
 async function start(): Promise<void> {
   if (config.database.migrateOnStart) {
@@ -51,6 +52,11 @@ async function start(): Promise<void> {
   broker.start();
   await worker.start();
   logger.info({ ops: ops.port }, 'Worker started');
+}
+
+function cannotStart(err: unknown): never {
+  logger.fatal({ err }, 'The worker cannot start');
+  process.exit(1);
 }
 
 /** Ends within 10 s: whatever is not done by then is delivered again. */

@@ -1,0 +1,2 @@
+export { createLogger, logFile } from './logger.js';
+export { outliveErrors } from './outlive-errors.js';

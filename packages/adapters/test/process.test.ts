@@ -1,0 +1,32 @@
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLogger, logFile } from '@presence/adapters/process';
+import { startProcess, temporaryFolder } from '@presence/test-services';
+import { expect } from 'chai';
+
+describe('A process', () => {
+  it('outlives errors that nobody caught: each is told and counted', async () => {
+    const entry = fileURLToPath(new URL('unhandled-process.js', import.meta.url));
+    const child = startProcess(entry);
+    expect((await child.exited).code).to.equal(0);
+    for (const message of ['thrown in a callback', 'rejected', 'emitted']) {
+      expect(child.stdout).to.include(`"message":"${message}"`);
+    }
+    expect(child.stdout).to.include('presence_unhandled_errors_total 3');
+  });
+
+  it('goes on where its log takes no line, and keeps no more than a megabyte of them', async () => {
+    const path = join(await temporaryFolder('log'), 'log');
+    writeFileSync(path, '');
+    const file = openSync(path, 'r');
+    const log = logFile(file);
+    const logger = createLogger('unheard', 'info', log);
+    let dropped = 0;
+    log.on('drop', () => dropped++);
+    for (let line = 0; line < 3_000; line++) logger.info({ line }, 'x'.repeat(1_000));
+    expect(dropped).to.be.above(1_500);
+    closeSync(file);
+    expect(readFileSync(path, 'utf8')).to.equal('');
+  });
+});
