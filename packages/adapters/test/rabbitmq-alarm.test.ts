@@ -1,6 +1,7 @@
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
 import { eventually, type RabbitServer, startRabbit } from '@presence/test-services';
+import { connect } from 'amqplib';
 import { expect } from 'chai';
 import { collector, expectNoGap, heartbeat, statusSet } from './queue-contract.js';
 
@@ -31,7 +32,7 @@ describe('RabbitMQ, when the broker itself is in trouble', function () {
   });
   afterEach(() => broker.close());
 
-  it('goes on consuming under an alarm, and sends what it kept when the alarm is over', async () => {
+  it('goes on consuming under an alarm; what it kept, and dead letters, go out when that is over', async () => {
     const publisher = broker.publisher();
     const source = broker.source({ maxClockSkew: 15_000 });
     broker.start();
@@ -42,7 +43,11 @@ describe('RabbitMQ, when the broker itself is in trouble', function () {
       await new Promise<void>((resolve) => settle.push(resolve));
       return taken.handle(delivery);
     });
-    await eventually(() => settle.length > 0);
+    const other = await connect(server.url);
+    const channel = await other.createConfirmChannel();
+    channel.publish('presence.events', 'presence.heartbeat', Buffer.from('no event'));
+    await channel.waitForConfirms();
+    await eventually(() => settle.length > 1);
     await server.ctl('set_vm_memory_high_watermark', 'absolute', '1');
     await eventually(() => blocked.includes(true));
     expect(publisher.connected).to.equal(false);
@@ -52,18 +57,16 @@ describe('RabbitMQ, when the broker itself is in trouble', function () {
     expect(publisher.accepting).to.equal(true);
     for (const one of settle.splice(0)) one();
     await source.pause();
-    const unacknowledged = async () => {
-      const queues = await server.ctl(
-        'list_queues',
-        '--no-table-headers',
-        'messages_unacknowledged',
-      );
-      return queues.split('\n').every((line) => Number(line) === 0);
+    const onlyTheDead = async () => {
+      const queues = await server.ctl('list_queues', 'name', 'messages_unacknowledged');
+      return /^presence\.writer\s+1$/m.test(queues);
     };
-    await eventually(unacknowledged, { within: 20_000, every: 500 });
+    await eventually(onlyTheDead, { within: 20_000, every: 500 });
     await server.ctl('set_vm_memory_high_watermark', '0.4');
     await source.start(taken.handle);
     await eventually(() => taken.events.length > 0, { within: 20_000 });
+    await eventually(async () => (await channel.checkQueue('presence.dead')).messageCount === 1);
+    await other.close();
     await publisher.close(5_000);
     await eventually(() => taken.progress.some(({ last }) => last));
     await source.close(1_000);

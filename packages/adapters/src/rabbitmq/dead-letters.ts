@@ -6,33 +6,41 @@ import type { ConfirmedChannel } from './confirmed-channel.js';
 import { properties } from './message-properties.js';
 
 const RETRY_AFTER: Duration = 250;
+/** A third of the time after which RabbitMQ takes the channel from a consumer that holds on. */
+const HOLD_AT_MOST: Duration = 600_000;
 
 /** What a source publishes: refused messages, and answers to whoever awaits one. */
 export class DeadLetters {
-  readonly #channel: ConfirmedChannel;
+  readonly #channel: Pick<ConfirmedChannel, 'publishNow' | 'send'>;
+  readonly #holdAtMost: Duration;
 
-  constructor(channel: ConfirmedChannel) {
+  constructor(
+    channel: Pick<ConfirmedChannel, 'publishNow' | 'send'>,
+    holdAtMost: Duration = HOLD_AT_MOST,
+  ) {
     this.#channel = channel;
+    this.#holdAtMost = holdAtMost;
   }
 
   /**
-   * Tries until the broker has confirmed the dead letter.
-   * @returns false where `abandoned` became true first.
+   * Tries until the broker has confirmed the dead letter; under an alarm it waits for its end.
+   * @returns false where `abandoned` became true first, or time has run out.
    */
   async publish({ reason, body }: Refusal, abandoned: () => boolean): Promise<boolean> {
     const headers = { [REASON_HEADER]: reason };
-    for (;;) {
+    const until = performance.now() + this.#holdAtMost;
+    while (!abandoned() && performance.now() < until) {
       const options = properties({ messageId: randomUUID(), headers });
       const letter = { exchange: DEAD_LETTERS, routingKey: '', body: Buffer.from(body), options };
       try {
-        await this.#channel.publish(letter);
+        await this.#channel.publishNow(letter);
         return true;
       } catch {
         // Not confirmed, for whatever reason: the original is still there, and so are we.
-        if (abandoned()) return false;
         await delay(RETRY_AFTER);
       }
     }
+    return false;
   }
 
   /** Without a promise: whoever waits is told `pending` where the answer gets lost. */

@@ -128,10 +128,11 @@ export class RabbitmqSource implements EventSource, Participant {
     this.#options.metrics?.delivered?.(delivery.events.length, message.content.length);
     const verdict = await handler(delivery);
     const tag = message.fields.deliveryTag;
-    if (verdict.kind === 'requeue') this.#requeue(acknowledgements, tag);
-    else if (await this.#conclude(acknowledgements, message, delivery, verdict)) {
-      acknowledgements.settle(tag);
-    }
+    const isSettled =
+      verdict.kind === 'settled' &&
+      (await this.#conclude(acknowledgements, message, delivery, verdict));
+    if (isSettled) acknowledgements.settle(tag);
+    else if (!acknowledgements.closed) this.#requeue(acknowledgements, tag);
     this.#settled?.();
   }
 
@@ -159,7 +160,8 @@ export class RabbitmqSource implements EventSource, Participant {
 
   /**
    * Dead letters first, confirmed; then the reply; the acknowledgement is the caller's.
-   * @returns false where the channel was lost meanwhile, and all of this happens again.
+   * @returns false where the channel was lost meanwhile, or the broker takes no dead letter: all
+   * of this happens again.
    */
   async #conclude(
     acknowledgements: Acknowledgements,

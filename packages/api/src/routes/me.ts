@@ -76,7 +76,9 @@ function beat(
   }
   const event = record(services, ctx, 'heartbeat', status ?? 'online');
   if (!publisher.accepting) {
-    throw retryLater(503, 'Heartbeats cannot be kept at the moment. Try again later.', 1_000);
+    // In turn, as ever: whoever comes back after a second is thirty times the load.
+    const { heartbeatInterval } = services.settings;
+    throw retryLater(503, 'Heartbeats cannot be kept at the moment.', heartbeatInterval);
   }
   const { status: shown } = asApplied(services, caller, event);
   return { body: beatFields(shown, event.occurredAt, nextIn), asOf: watch.asOf };
