@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { translateError } from './errors.js';
-import { connectionConfig, type DatabaseAddress } from './pool.js';
+import { connectionConfig, type DatabaseAddress, POOL_TIMEOUTS } from './pool.js';
 
 /** Where the migrations are, in order of their names. */
 const DIRECTORY = fileURLToPath(new URL('../../migrations', import.meta.url));
@@ -18,6 +18,9 @@ export async function migrate(
   const client = new pg.Client({
     ...connectionConfig(address),
     application_name: 'presence-migrate',
+    // A migration itself may take its time, and waits for another process's.
+    connectionTimeoutMillis: POOL_TIMEOUTS.connect,
+    keepAlive: true,
   });
   client.on('error', () => {}); // A connection that breaks also rejects the query that it was for.
   try {
