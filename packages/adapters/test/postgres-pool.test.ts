@@ -66,8 +66,8 @@ describe('A connection to PostgreSQL', () => {
 
   function addChange(): Promise<unknown> {
     return pool.query(`
-      INSERT INTO presence_changes (user_id, from_status, to_status, at, last_seen, cause)
-      VALUES (1, 'offline', 'online', now(), now(), 'login')`);
+      INSERT INTO presence_outbox (size, changes)
+      VALUES (1, '[[1, "offline", "online", 1000, 1000, "login"]]')`);
   }
 
   /** Resolves once the connection of the transaction is gone, and everybody has been told. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AsOfPolicy,
   type AsOfStore,
@@ -32,6 +33,8 @@ export interface WorkerParts {
 
 /** Rows a sweep locks at once: short enough for heartbeats not to notice. */
 const SWEEP_ROWS = 1_000;
+/** What a sweep takes at the least: faster than the 10,000 users a second that are promised. */
+const SWEEP_TURN: Duration = 80;
 const RELAYED_CHANGES = 1_000;
 const EXPIRED_SESSIONS = 500;
 
@@ -153,7 +156,7 @@ export class Worker {
   async #relayChanges(): Promise<void> {
     const { outbox, changes, metrics } = this.#parts;
     let relayed = RELAYED_CHANGES;
-    while (relayed === RELAYED_CHANGES) {
+    while (relayed >= RELAYED_CHANGES && !this.#stopping) {
       relayed = await outbox.relay(RELAYED_CHANGES, (batch) => changes.publish(batch));
       if (relayed > 0) metrics.relayed(relayed);
     }
@@ -175,11 +178,13 @@ export class Worker {
 
   async #sweep(): Promise<void> {
     let swept = SWEEP_ROWS;
-    while (swept === SWEEP_ROWS) {
+    while (swept === SWEEP_ROWS && !this.#stopping) {
+      const turn = delay(SWEEP_TURN);
       swept = await this.#parts.store.sweep(SWEEP_ROWS);
       if (swept === 0) return;
       this.#parts.metrics.swept(swept);
       this.wakeRelay();
+      if (swept === SWEEP_ROWS) await turn;
     }
   }
 

@@ -59,7 +59,7 @@ describe('A worker', function () {
        SELECT id, 'idp', 'subject-' || id, 'user' || id, 'user' FROM generate_series(1, 4) id`,
     );
     await pool.query('INSERT INTO user_presence (user_id) SELECT id FROM users');
-    await pool.query('DELETE FROM presence_changes');
+    await pool.query('DELETE FROM presence_outbox');
     // As if as-of had been moving all along: else the time between two tests may be a stall.
     await pool.query('TRUNCATE presence_publishers, publisher_marks');
     await pool.query(

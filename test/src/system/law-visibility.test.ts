@@ -129,7 +129,7 @@ describe('Who is visible', function () {
         : declaredPresence(presence),
     );
     await pool.query('UPDATE presence_clock SET as_of = $1', [iso(asOf)]);
-    await pool.query('DELETE FROM presence_changes');
+    await pool.query('DELETE FROM presence_outbox');
     await pool.query(
       `UPDATE user_presence p SET last_seen = r.last_seen, explicit = r.explicit,
          declared = r.declared, session_id = r.session_id, session_ended = r.ended,

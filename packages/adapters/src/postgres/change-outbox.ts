@@ -1,9 +1,16 @@
 import type { ChangeOutbox, StatusChange } from '@presence/domain';
 import type pg from 'pg';
+import { type OutboxRow, unpack } from './change-row.js';
 import { transaction } from './pool.js';
 
 /** One relay at a time keeps each user's changes in order; the number is an arbitrary lock key. */
 const RELAY_LOCK = 7_245_001;
+
+/**
+ * How often one transaction takes out changes: while a batch is on its way to the queue, the next
+ * is fetched and handed over. A relay that dies repeats that many batches at the most.
+ */
+const BATCHES = 10;
 
 export class PostgresChangeOutbox implements ChangeOutbox {
   readonly #pool: pg.Pool;
@@ -17,28 +24,52 @@ export class PostgresChangeOutbox implements ChangeOutbox {
    * leaves them, and they go out again under the same ids.
    */
   relay(
-    limit: number,
+    atATime: number,
     publish: (changes: readonly StatusChange[]) => Promise<void>,
   ): Promise<number> {
     return transaction(this.#pool, async (client) => {
       if (!(await takesTurn(client))) return 0;
-      const { rows } = await client.query<StatusChange>({
-        name: 'changes-take',
-        text: `
-          WITH taken AS (
-            DELETE FROM presence_changes WHERE version IN (
-              SELECT version FROM presence_changes ORDER BY version LIMIT $1)
-            RETURNING *
-          )
-          SELECT id, user_id AS "userId", version, from_status AS "from", to_status AS "to", at,
-            last_seen AS "lastSeen", cause
-          FROM taken ORDER BY version`,
-        values: [limit],
-      });
-      if (rows.length > 0) await publish(rows);
-      return rows.length;
+      return relayBatches(() => take(client, atATime), publish);
     });
   }
+}
+
+/** Two batches are on their way at a time, in order. @returns how many changes they held */
+async function relayBatches(
+  next: () => Promise<StatusChange[]>,
+  publish: (changes: readonly StatusChange[]) => Promise<void>,
+): Promise<number> {
+  let relayed = 0;
+  let onItsWay = Promise.resolve();
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const changes = await next();
+    if (changes.length === 0) break;
+    const published = publish(changes);
+    published.catch(() => {}); // It is awaited in the next turn, unless that fails before.
+    await onItsWay;
+    onItsWay = published;
+    relayed += changes.length;
+  }
+  await onItsWay;
+  return relayed;
+}
+
+/** Takes out the oldest rows, as few as hold `least` changes. */
+async function take(client: pg.ClientBase, least: number): Promise<StatusChange[]> {
+  const { rows } = await client.query<OutboxRow>({
+    name: 'changes-take',
+    text: `
+      WITH oldest AS (
+        SELECT id, sum(size) OVER (ORDER BY id) - size AS before
+        FROM (SELECT id, size FROM presence_outbox ORDER BY id LIMIT $1) o
+      ), taken AS (
+        DELETE FROM presence_outbox WHERE id IN (SELECT id FROM oldest WHERE before < $1)
+        RETURNING id, change_ids, changes
+      )
+      SELECT id, change_ids AS "changeIds", changes FROM taken ORDER BY id`,
+    values: [least],
+  });
+  return rows.flatMap(unpack);
 }
 
 async function takesTurn(client: pg.ClientBase): Promise<boolean> {

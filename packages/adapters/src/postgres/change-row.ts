@@ -1,31 +1,65 @@
-import type { StatusStep, UserId } from '@presence/domain';
+import type {
+  ChangeCause,
+  Millis,
+  Status,
+  StatusChange,
+  StatusStep,
+  UserId,
+} from '@presence/domain';
 import type pg from 'pg';
-import { timestamp } from './event-row.js';
 
 /** A step of one user, as it goes into the outbox. */
 export interface Step extends StatusStep {
   readonly userId: UserId;
 }
 
+/** A step as a row of the outbox holds it; `sweep` in presence-store.ts writes the same. */
+type PackedStep = readonly [
+  userId: UserId,
+  from: Status,
+  to: Status,
+  at: Millis,
+  lastSeen: Millis,
+  cause: ChangeCause,
+];
+
+/** A row of the outbox. */
+export interface OutboxRow {
+  readonly id: number;
+  readonly changeIds: string;
+  readonly changes: readonly PackedStep[];
+}
+
+/** How many changes a row holds at the most. */
+export const ROW_CHANGES = 1_024;
+
 /** Puts steps into the outbox, in the order given; to be called while their rows are locked. */
 export async function insertChanges(client: pg.ClientBase, steps: readonly Step[]): Promise<void> {
-  if (steps.length === 0) return;
-  await client.query({
-    name: 'changes-insert',
-    text: `
-      INSERT INTO presence_changes (user_id, from_status, to_status, at, last_seen, cause)
-      SELECT user_id, from_status, to_status, at, last_seen, cause
-      FROM unnest($1::bigint[], $2::presence_status[], $3::presence_status[], $4::timestamptz[],
-        $5::timestamptz[], $6::text[]) WITH ORDINALITY
-        AS c (user_id, from_status, to_status, at, last_seen, cause, place)
-      ORDER BY place`,
-    values: [
-      steps.map(({ userId }) => userId),
-      steps.map(({ from }) => from),
-      steps.map(({ to }) => to),
-      steps.map(({ at }) => timestamp(at)),
-      steps.map(({ lastSeen }) => timestamp(lastSeen)),
-      steps.map(({ cause }) => cause),
-    ],
+  for (let start = 0; start < steps.length; start += ROW_CHANGES) {
+    const packed = steps.slice(start, start + ROW_CHANGES).map(pack);
+    await client.query({
+      name: 'changes-insert',
+      text: 'INSERT INTO presence_outbox (size, changes) VALUES ($1, $2)',
+      values: [packed.length, JSON.stringify(packed)],
+    });
+  }
+}
+
+function pack({ userId, from, to, at, lastSeen, cause }: Step): PackedStep {
+  return [userId, from, to, at, lastSeen, cause];
+}
+
+/** The changes of a row: the same ids and versions however often it is read. */
+export function unpack({ id: rowId, changeIds, changes }: OutboxRow): StatusChange[] {
+  const version = rowId * ROW_CHANGES;
+  return changes.map(([userId, from, to, at, lastSeen, cause], place) => {
+    const id = changeId(changeIds, place);
+    return { id, userId, version: version + place, from, to, at, lastSeen, cause };
   });
+}
+
+/** The UUID of the row, its last 12 bits told apart by the place in the row. */
+function changeId(changeIds: string, place: number): string {
+  const bits = Number.parseInt(changeIds.slice(-3), 16) ^ place;
+  return changeIds.slice(0, -3) + bits.toString(16).padStart(3, '0');
 }

@@ -77,12 +77,13 @@ export function identityKey({ issuer, subject }: Identity): string {
 /** Changes that are committed and still have to go out. */
 export interface ChangeOutbox {
   /**
-   * Hands up to `limit` changes to `publish`, oldest first, and forgets them once it resolves.
-   * Of any number of callers one at a time gets some, so each user's changes go out in order.
-   * @returns how many went out.
+   * Hands changes to `publish`, oldest first, about `atATime` of them, and some more while it is
+   * at it; forgets them once all are published. Of any number of callers one at a time gets some,
+   * so each user's changes go out in order. @returns how many went out: fewer than `atATime` when
+   * no more were there. @throws what `publish` throws: all of them will be handed out again.
    */
   relay(
-    limit: number,
+    atATime: number,
     publish: (changes: readonly StatusChange[]) => Promise<void>,
   ): Promise<number>;
 }
