@@ -24,8 +24,11 @@ export interface FaultCase {
   readonly lane?: string;
   /** It takes less than about eight seconds on a busy machine, and is run by `npm test`, too. */
   readonly short?: boolean;
-  /** What runs when it begins. Default: two APIs and two workers. */
-  readonly shape?: Shape;
+  /**
+   * What runs when it begins, where long outages are shortened `hasten` times. Default: two APIs
+   * and two workers.
+   */
+  readonly shape?: Shape | ((hasten: number) => Shape);
   /** The most that it may take from the end of the fault until all is well, in milliseconds. */
   readonly healthyWithin?: number;
   /** Errors that it throws are misses. */

@@ -24,6 +24,8 @@ export interface Ask {
   readonly url: string;
   readonly token?: string | undefined;
   readonly body?: unknown;
+  /** No person is behind it. */
+  readonly passive?: boolean;
   /** Milliseconds without an answer. Default 30 s: the machine may be busy. */
   readonly patience?: number;
 }
@@ -33,11 +35,19 @@ const AGENT = new Agent({ keepAlive: true, maxSockets: 512, maxFreeSockets: 512 
 const PATIENCE = 30_000;
 
 /** `fetch` takes four times as long for this. @throws Unanswered */
-export function ask({ method, url, token, body, patience = PATIENCE }: Ask): Promise<Answer> {
+export function ask({
+  method,
+  url,
+  token,
+  body,
+  passive,
+  patience = PATIENCE,
+}: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers = {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(passive ? { 'presence-mode': 'passive' } : {}),
       ...(text === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),

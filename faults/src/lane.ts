@@ -1,8 +1,8 @@
 import type { FaultCase } from './fault-case.js';
 import type { Sink } from './ledger.js';
 import type { Finding, FindingKind } from './reckoning.js';
-import { System } from './system.js';
-import { type Outcome, Trial } from './trial.js';
+import { type Shape, System } from './system.js';
+import { FoundAmiss, type Outcome, Trial } from './trial.js';
 
 export interface RunOptions {
   readonly seed: number;
@@ -60,17 +60,23 @@ export async function runCase(
   const trial = new Trial(fault, { ...options, system, say });
   let findings: Finding[] = [];
   try {
-    await system.arrange(fault.shape ?? {});
+    await system.arrange(shapeOf(fault, options.hasten));
     system.listener.heard = [];
     say(fault.did);
     await fault.run(trial);
     findings = await trial.reckon();
     system.assertRunning();
   } catch (error) {
-    trial.require(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (error instanceof FoundAmiss) findings = [...error.findings];
+    else
+      trial.require(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
     await trial.stopLoads();
   }
   return { fault, took: performance.now() - began, ...trial.outcome(findings) };
+}
+
+function shapeOf({ shape = {} }: FaultCase, hasten: number): Shape {
+  return typeof shape === 'function' ? shape(hasten) : shape;
 }
 
 export function verdict(result: CaseResult): 'held' | 'MISSED' {

@@ -11,6 +11,7 @@ import {
   type UserId,
 } from '@presence/domain';
 import { type Claim, leastEvent } from './claim.js';
+import type { Seen } from './reckoning.js';
 
 /** A claim with all else that is written down of it. */
 export interface Entry extends Claim {
@@ -25,8 +26,9 @@ export interface Account {
   readonly userId: UserId;
   /** What earlier reckonings have found in order: the claims behind it are forgotten. */
   base: Presence;
-  /** The status that the last change of an earlier reckoning told. */
+  /** The status that the last change of an earlier reckoning told, and its version. */
   shown: Status;
+  version: number;
   claims: Claim[];
 }
 
@@ -76,7 +78,7 @@ export class Ledger {
   open(userId: UserId): Account {
     let account = this.#accounts.get(userId);
     if (account === undefined) {
-      account = { userId, base: NEVER_SEEN, shown: 'offline', claims: [] };
+      account = { userId, base: NEVER_SEEN, shown: 'offline', version: 0, claims: [] };
       this.#accounts.set(userId, account);
     }
     return account;
@@ -118,7 +120,11 @@ export class Ledger {
   }
 
   /** After a reckoning that found everything in order: all of it becomes the base. */
-  close(rows: ReadonlyMap<UserId, { readonly presence: Presence; readonly shown: Status }>): void {
+  close({ rows, changes }: Pick<Seen, 'rows' | 'changes'>): void {
+    for (const { userId, version } of changes ?? []) {
+      const account = this.open(userId);
+      account.version = Math.max(account.version, version);
+    }
     for (const account of this.#accounts.values()) {
       const row = rows.get(account.userId);
       if (row === undefined) continue;

@@ -22,6 +22,8 @@ export type Kind = 'heartbeat' | 'tracked' | 'login' | 'logout' | 'set';
 export interface Tally {
   /** By HTTP status; 0: none came. */
   readonly codes: Map<number, number>;
+  /** How many said when to try again. */
+  retries: number;
   /** Microseconds, by code. */
   readonly took: Map<number, RecordableHistogram>;
 }
@@ -137,9 +139,11 @@ export class Load {
   async #count(kind: Kind, call: Promise<Call | null>): Promise<void> {
     const answer = await call;
     const code = answer?.code ?? 0;
-    const { codes, took } = this.tallies[kind];
+    const tally = this.tallies[kind];
+    const { codes, took } = tally;
     codes.set(code, (codes.get(code) ?? 0) + 1);
     if (answer === null) return;
+    if (answer.retryAfter !== null) tally.retries++;
     if (!took.has(code)) took.set(code, createHistogram());
     took.get(code)!.record(Math.max(1, Math.round(answer.took * 1_000)));
   }
@@ -156,7 +160,7 @@ export class Load {
 }
 
 function newTally(): Tally {
-  return { codes: new Map(), took: new Map() };
+  return { codes: new Map(), retries: 0, took: new Map() };
 }
 
 /** Of a histogram in microseconds, in milliseconds. */

@@ -3,6 +3,7 @@ import type { FaultCase } from './fault-case.js';
 import { type CaseResult, held, type RunOptions, runLane } from './lane.js';
 import { ledgerFile } from './ledger.js';
 import { faultOptions, HELP, type Options, UsageError } from './options.js';
+import { randomFaults } from './random.js';
 import { reportJson, reportText } from './report.js';
 
 async function main(args: readonly string[]): Promise<number> {
@@ -19,7 +20,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** @throws UsageError */
-function chosen({ only }: Options): readonly FaultCase[] {
+function chosen({ only, random, ...options }: Options): readonly FaultCase[] {
+  if (random !== null) return [randomFaults({ ...options, random })];
   if (only === null) return CASES;
   return only.map((number) => {
     const found = CASES.find((fault) => fault.number === number);

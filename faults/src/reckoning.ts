@@ -158,10 +158,11 @@ function wrongStatus(row: Row, asOf: Millis, policy: SilencePolicy): Finding[] {
 }
 
 /** One change for each step between committed rows, and for nothing else. */
-function brokenChain({ userId, shown }: Account, row: Row, told: readonly StatusChange[]) {
+function brokenChain({ userId, shown, version }: Account, row: Row, told: readonly StatusChange[]) {
   const findings: Finding[] = [];
   const byVersion = new Map<number, StatusChange>();
   for (const change of told) {
+    if (change.version <= version) continue; // Heard again, after an earlier reckoning.
     const known = byVersion.get(change.version);
     if (known === undefined) byVersion.set(change.version, change);
     else if (JSON.stringify(known) !== JSON.stringify(change)) {

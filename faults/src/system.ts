@@ -35,6 +35,8 @@ export interface Shape {
   readonly workers?: number;
   /** Of every process, beside the defaults. */
   readonly settings?: Settings;
+  /** Each process has ways of its own to both servers. */
+  readonly ways?: boolean;
 }
 
 /** How one process is started, where it differs from the others. */
@@ -119,13 +121,13 @@ export class System {
   }
 
   /** Brings about what a case begins with; what runs already and is right is kept. */
-  async arrange({ apis = 2, workers = 2, settings = {} }: Shape): Promise<void> {
+  async arrange({ apis = 2, workers = 2, settings = {}, ways = false }: Shape): Promise<void> {
     if (JSON.stringify(settings) !== JSON.stringify(this.#settings)) await this.endAll();
     this.#settings = settings;
     await this.#endSurplus(apis, workers);
     await Promise.all([
-      ...Array.from({ length: apis - this.apis.length }, () => this.startApi()),
-      ...Array.from({ length: workers - this.workers.length }, () => this.startWorker()),
+      ...Array.from({ length: apis - this.apis.length }, () => this.startApi({ ways })),
+      ...Array.from({ length: workers - this.workers.length }, () => this.startWorker({ ways })),
     ]);
     await this.listener.start();
   }
@@ -201,9 +203,25 @@ export class System {
     worker.ways?.database.cut();
   }
 
+  /** SIGTERM: it finishes what it has begun. */
+  async endApi(api: RunningApi): Promise<void> {
+    this.apis = this.apis.filter((other) => other !== api);
+    await api.process.end('SIGTERM');
+  }
+
+  async endWorker(worker: RunningWorker): Promise<void> {
+    this.workers = this.workers.filter((other) => other !== worker);
+    await worker.process.end('SIGTERM');
+  }
+
   async killBroker(): Promise<void> {
     this.#brokerAwaySince = Date.now();
     await this.broker.kill();
+  }
+
+  async stopBroker(): Promise<void> {
+    this.#brokerAwaySince = Date.now();
+    await this.broker.stop();
   }
 
   async restartBroker(): Promise<void> {

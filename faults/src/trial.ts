@@ -35,6 +35,14 @@ const SETTLES_WITHIN = 10_000;
 const IDLE_WITHIN = 60_000;
 const HEALTHY_WITHIN = 60_000;
 
+/** A reckoning in the middle of a case found something; the case is over. */
+export class FoundAmiss extends Error {
+  override readonly name = 'FoundAmiss';
+  constructor(readonly findings: readonly Finding[]) {
+    super(`${findings.length} findings`);
+  }
+}
+
 /** What a case has at hand: a whole system, people, a load, and a ledger that all of them fill. */
 export class Trial {
   readonly system: System;
@@ -53,6 +61,8 @@ export class Trial {
   #healthyAfter: number | null = null;
   #admin: Someone | undefined;
   #probe: Someone | undefined;
+  /** What the last reckoning saw. */
+  #seen: Seen | undefined;
   /** Whether every change can be heard: not where their exchange goes. */
   hearsChanges = true;
 
@@ -161,6 +171,16 @@ export class Trial {
     return findings();
   }
 
+  /** Reckons in the middle of a long case, and forgets what was found in order. @throws if not */
+  async checkpoint(): Promise<void> {
+    const findings = await this.reckon();
+    if (findings.length > 0) throw new FoundAmiss(findings);
+    const seen = this.#seen!;
+    this.ledger.close(seen);
+    const heard = seen.changes?.length ?? 0;
+    this.system.listener.heard = this.system.listener.heard.slice(heard);
+  }
+
   async stopLoads(): Promise<void> {
     await Promise.all([...this.#loads].map((load) => load.stop()));
     this.#loads.clear();
@@ -181,11 +201,11 @@ export class Trial {
     const { system, ledger } = this;
     await system.listener.catchUp();
     const { asOf, rows } = await system.rows([...ledger.accounts.keys()]);
-    const changes = this.hearsChanges
-      ? system.listener.heard.filter(({ userId }) => ledger.accounts.has(userId))
-      : null;
-    const seen = { asOf, rows, strangers: await system.strangers(), changes, letters };
-    return reckon(ledger.accounts, ledger.letters, seen, { offlineAfter: system.offlineAfter });
+    const changes = this.hearsChanges ? [...system.listener.heard] : null;
+    const strangers = await system.strangers();
+    this.#seen = { asOf, rows, strangers, changes, letters };
+    const policy = { offlineAfter: system.offlineAfter };
+    return reckon(ledger.accounts, ledger.letters, this.#seen, policy);
   }
 }
 

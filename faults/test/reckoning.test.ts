@@ -177,8 +177,9 @@ describe('The ledger', () => {
 
   it('forgets what a reckoning has found in order, and goes on from there', () => {
     const ledger = ledgerOf(entry());
-    ledger.close(new Map([[1, row()]]));
+    ledger.close({ rows: new Map([[1, row()]]), changes: [change()] });
     expect(findings(ledger, { changes: [] })).to.deep.equal([]);
+    expect(findings(ledger, { changes: [change()] }), 'a repeat').to.deep.equal([]);
     ledger.write(entry({ earliest: AT + 5 }));
     expect(kinds(findings(ledger, { changes: [] }))).to.deep.equal(['lost']);
     const less = row({ presence: { lastSeen: AT - 1 } });

@@ -1,9 +1,64 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Call } from '../caller.js';
+import type { Direction } from '@presence/test-services/system';
+import type { Call, Someone } from '../caller.js';
 import type { FaultCase } from '../fault-case.js';
+import type { RunningApi } from '../system.js';
 import type { Trial } from '../trial.js';
 
 const PEOPLE = 20;
+/** Long enough for all of them to be under way, and shorter than they are kept waiting. */
+const UNDER_WAY = 500;
+
+/**
+ * What the API sends to the broker is held; or the broker's confirmations are, and then the event
+ * is applied although nobody was told so. Login and logout need no broker: theirs are promised.
+ */
+export const KILLED_BEFORE_CONFIRM: FaultCase = {
+  number: 1,
+  fault: 'kill -9 API before a confirm',
+  did: `its way to the broker, then back, is held; kill -9 with ${PEOPLE} statuses under way`,
+  short: true,
+  shape: { apis: 1 },
+  run: async (trial) => {
+    const { system } = trial;
+    const other = system.apis[0]!.url;
+    await trial.load({ addresses: () => [other] });
+    for (const direction of ['toServer', 'toClient'] as const) {
+      await killUnconfirmed(trial, direction, other);
+    }
+    await trial.mended();
+  },
+};
+
+async function killUnconfirmed(trial: Trial, held: Direction, other: string): Promise<void> {
+  const { system, caller } = trial;
+  const people = await trial.people(PEOPLE);
+  const [leaving, beating] = [await trial.people(3), await trial.people(3)];
+  const api = await system.startApi({ ways: true });
+  const began = Date.now();
+  api.ways!.broker.hold(held);
+  const unanswered = setAway(trial, api.url, people);
+  const promised = await Promise.all(leaving.map((who) => caller.logout(api.url, who)));
+  await Promise.all(beating.map((who) => caller.heartbeat(api.url, who)));
+  await wait(UNDER_WAY);
+  await endBehindItsWay(trial, api, began);
+  const told = (await unanswered).filter((answer) => answer !== null);
+  trial.require(told.length === 0, `${told.length} statuses were answered without a confirm`);
+  requireAll(trial, promised, 'a logout');
+  requireAll(trial, await setAway(trial, other, people), 'a status, tried again,');
+}
+
+/** What is held on its way never gets there. */
+async function endBehindItsWay({ system }: Trial, api: RunningApi, since: number): Promise<void> {
+  await system.killApi(api, since);
+  api.ways!.broker.cut();
+}
+
+function requireAll(trial: Trial, answers: readonly (Call | null)[], what: string): void {
+  const other = answers.find((answer) => answer?.code !== 200);
+  trial.require(other === undefined, `${what} was answered ${other?.code ?? 'not at all'}`);
+}
+
 /** Long enough for a confirmation, and shorter than an admin is kept waiting for the commit. */
 const CONFIRMED_AFTER = 1_000;
 
@@ -34,18 +89,14 @@ export const KILLED_AFTER_CONFIRM: FaultCase = {
     const { rows } = await system.rows(people.map(({ userId }) => userId));
     const away = [...rows.values()].filter(({ shown }) => shown === 'away').length;
     trial.require(away === PEOPLE, `${away} of ${PEOPLE} are applied: the others had no confirm`);
-    const again = await setAll(system.addresses()[0]!);
-    trial.require(
-      again.every((answer) => answer?.code === 200),
-      'a status could not be set again',
-    );
+    requireAll(trial, await setAll(system.addresses()[0]!), 'a status, tried again,');
   },
 };
 
 async function setAway(
   trial: Trial,
   api: string,
-  people: Awaited<ReturnType<Trial['people']>>,
+  people: readonly Someone[],
 ): Promise<(Call | null)[]> {
   const admin = await trial.admin();
   return Promise.all(people.map((who) => trial.caller.set(api, admin, who, 'away')));

@@ -1,3 +1,4 @@
+import { WRITER_QUEUE } from '@presence/adapters/wire';
 import { eventually } from '@presence/test-services';
 import type { FaultCase } from '../fault-case.js';
 import type { Trial } from '../trial.js';
@@ -85,4 +86,58 @@ async function killBeforeAcknowledgement(trial: Trial): Promise<void> {
   await system.killWorker(worker);
   const told = system.listener.heard.filter(({ userId }) => ids.includes(userId));
   trial.require(told.length === 0, 'changes had gone out before the kill');
+}
+
+const KILLS = 25;
+/** How many messages a worker holds at most (PREFETCH of rabbitmq-source.ts). */
+const PREFETCH = 500;
+/** RabbitMQ 4 drops a message after 20 deliveries unless a policy says otherwise: ours does. */
+const POLICY =
+  '{"delivery-limit":1000000000,"dead-letter-strategy":"at-least-once","overflow":"reject-publish"}';
+
+/** Without its database a worker takes all that it may hold, and can neither write nor settle it. */
+export const KILLED_WITH_FULL_PREFETCH: FaultCase = {
+  number: 5,
+  fault: 'kill -9 worker 25 times with a full prefetch',
+  did: `its database is held; kill -9 once it holds ${PREFETCH} messages, ${KILLS} times`,
+  shape: { workers: 0 },
+  run: async (trial) => {
+    const { system } = trial;
+    const pattern = `^${WRITER_QUEUE.replace('.', '\\.')}$`;
+    await system.broker.ctl('set_policy', '--apply-to', 'queues', 'writer', pattern, POLICY);
+    await trial.load();
+    await fillQueue(trial, PREFETCH * 2);
+    for (let kill = 1; kill <= KILLS; kill++) {
+      await killWithFullPrefetch(trial);
+      if (kill % 5 === 0) trial.say(`${kill} killed`);
+    }
+    await system.startWorker();
+    await trial.mended();
+  },
+};
+
+async function fillQueue(trial: Trial, messages: number): Promise<void> {
+  const publisher = await trial.publisher();
+  const people = await trial.people(50);
+  const now = Date.now();
+  const events = Array.from({ length: messages }, (_, at) => ({
+    ...({ type: 'heartbeat', status: 'online', occurredAt: now - 10_000 + at } as const),
+    userId: people[at % people.length]!.userId,
+  }));
+  await Promise.all(events.map((event) => publisher.publish(event)));
+}
+
+async function killWithFullPrefetch({ system }: Trial): Promise<void> {
+  const settings = { MIGRATE_ON_START: 'false' };
+  const worker = await system.startWorker({ ways: true, unready: true, settings });
+  worker.ways!.database.hold();
+  let most = 0;
+  const taken = async () => {
+    const queued = await system.queued();
+    most = Math.max(most, queued);
+    // People go on speaking meanwhile: what comes in hides some of what goes out.
+    return most - queued >= PREFETCH * 0.9;
+  };
+  await eventually(taken, { within: 30_000, every: 5 });
+  await system.killWorker(worker);
 }
