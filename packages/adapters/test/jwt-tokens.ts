@@ -32,7 +32,7 @@ export function sign(
 }
 
 export function verifier(settings: Partial<VerifierSettings> = {}, now = () => NOW): JwtVerifier {
-  return new JwtVerifier({ ...SETTINGS, ...settings }, { now });
+  return new JwtVerifier({ ...SETTINGS, ...settings }, { now, elapsed: now });
 }
 
 export async function refusal(verify: () => unknown): Promise<Error> {

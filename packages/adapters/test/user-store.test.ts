@@ -86,7 +86,7 @@ onEachDatabase('PostgresUserStore', (database) => {
       const { rows } = await pool.query(
         `SELECT e.user_id, i.type, s.ended_at IS NOT NULL AS ended
          FROM ended_sessions e JOIN presence_inbox i USING (user_id, session_id)
-         JOIN login_sessions s USING (user_id, session_id) WHERE e.tokens_until > now()`,
+         JOIN login_sessions s USING (user_id, session_id) WHERE e.tokens_refused AND e.tokens_until > now()`,
       );
       expect(rows).to.deep.equal([{ user_id: id, type: 'logout', ended: true }]);
       expect((await users.credentials('ahmad'))?.passwordHash).to.equal('another');

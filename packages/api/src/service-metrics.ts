@@ -1,4 +1,4 @@
-import type { Millis, PresenceReader } from '@presence/domain';
+import type { PresenceReader } from '@presence/domain';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { TokenCounts } from './dependencies.js';
 import type { ApiServices } from './services.js';
@@ -63,15 +63,15 @@ function gaugeOf(registry: Registry, name: string, help: string, read: () => Rea
 
 function onlineUsers({
   reader,
-  now,
   logger,
-}: Pick<ApiServices, 'now' | 'logger'> & { reader: Pick<PresenceReader, 'statistics'> }) {
-  let counted: { at: Millis; online: number } | undefined;
+}: Pick<ApiServices, 'logger'> & { reader: Pick<PresenceReader, 'statistics'> }) {
+  let counted: { at: number; online: number } | undefined;
   return async (): Promise<number | undefined> => {
-    if (counted !== undefined && now() - counted.at < COUNT_AGAIN_AFTER) return counted.online;
+    const now = performance.now();
+    if (counted !== undefined && now - counted.at < COUNT_AGAIN_AFTER) return counted.online;
     try {
       const { value } = await reader.statistics();
-      counted = { at: now(), online: value.online };
+      counted = { at: now, online: value.online };
     } catch (error) {
       counted = undefined;
       logger.debug({ err: error }, 'users could not be counted');

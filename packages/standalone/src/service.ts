@@ -95,8 +95,8 @@ async function closeParts({ api, ops, publisher, worker, broker, pool }: Parts):
 /** A queue in memory ends with this process: what it holds must reach the worker first. */
 async function emptied(broker: MemoryBroker | RabbitmqBroker): Promise<void> {
   if (!(broker instanceof MemoryBroker)) return;
-  const deadline = Date.now() + FINISH_QUEUE;
-  while (broker.waiting > 0 && Date.now() < deadline) await delay(10);
+  const deadline = performance.now() + FINISH_QUEUE;
+  while (broker.waiting > 0 && performance.now() < deadline) await delay(10);
 }
 
 function createBroker({ broker }: StandaloneConfig, logger: Logger): MemoryBroker | RabbitmqBroker {

@@ -59,7 +59,7 @@ export class Worker {
   #databaseAnswers = false;
   /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
-  #asOf: Millis | undefined;
+  #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
   #stoodBack = false;
   #stopping = false;
 
@@ -96,8 +96,9 @@ export class Worker {
 
   /** How far events have been processed; the lag grows while that cannot be read. */
   get progress(): { readonly asOf: Millis; readonly lag: Duration } | undefined {
-    if (this.#asOf === undefined) return undefined;
-    return { asOf: this.#asOf, lag: Math.max(0, this.#parts.now() - this.#asOf) };
+    if (this.#progress === undefined) return undefined;
+    const { asOf, lag, readAt } = this.#progress;
+    return { asOf, lag: lag + Math.round(performance.now() - readAt) };
   }
 
   /** There may be changes to send on. */
@@ -172,8 +173,9 @@ export class Worker {
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.source.connected;
     if (this.#databaseAnswers) await this.#answered(asked);
-    this.#asOf = (await advanced).asOf;
-    this.#parts.metrics.asOfLag(this.#parts.now() - this.#asOf);
+    const { asOf, now } = await advanced;
+    this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };
+    this.#parts.metrics.asOfLag(now - asOf);
   }
 
   async #sweep(): Promise<void> {

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { type Duration, type Millis, Unavailable } from '@presence/domain';
+import { type Duration, Unavailable } from '@presence/domain';
 import jwksRsa from 'jwks-rsa';
 
 /** How soon an unknown key id may have the set fetched again. */
@@ -27,17 +27,20 @@ type KeySet = ReadonlyMap<string | undefined, PublishedKey>;
  */
 export class PublishedKeys {
   readonly #client: jwksRsa.JwksClient;
-  readonly #now: () => Millis;
+  readonly #elapsed: () => number;
   readonly #withdrawn: () => void;
   #keys: KeySet | undefined;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #triedAt = Number.NEGATIVE_INFINITY;
   #fetching: Promise<void> | undefined;
 
-  /** @param withdrawn called when a key is gone that was trusted before. */
-  constructor(url: string, now: () => Millis, withdrawn: () => void) {
+  /**
+   * @param elapsed milliseconds by a monotonic clock.
+   * @param withdrawn called when a key is gone that was trusted before.
+   */
+  constructor(url: string, elapsed: () => number, withdrawn: () => void) {
     this.#client = jwksRsa({ jwksUri: url, fetcher: fetchKeys, cache: false, rateLimit: false });
-    this.#now = now;
+    this.#elapsed = elapsed;
     this.#withdrawn = withdrawn;
   }
 
@@ -48,7 +51,7 @@ export class PublishedKeys {
   find(keyId: string | undefined, algorithm: string): Found | Promise<Found> {
     const known = this.#known(keyId);
     if (known === undefined) return this.#fetchAndFind(keyId, algorithm);
-    if (this.#now() - this.#fetchedAt > REFRESH_AFTER) void this.#refetch();
+    if (this.#elapsed() - this.#fetchedAt > REFRESH_AFTER) void this.#refetch();
     return usable(known, algorithm);
   }
 
@@ -68,8 +71,8 @@ export class PublishedKeys {
   async #refetch(): Promise<void> {
     const pause = this.#keys === undefined ? FIRST_FETCH_AFTER : REFETCH_AFTER;
     if (this.#fetching === undefined) {
-      if (this.#now() - this.#triedAt < pause) return;
-      this.#triedAt = this.#now();
+      if (this.#elapsed() - this.#triedAt < pause) return;
+      this.#triedAt = this.#elapsed();
       this.#fetching = this.#fetch().finally(() => {
         this.#fetching = undefined;
       });
@@ -83,7 +86,7 @@ export class PublishedKeys {
     if (published === undefined) return;
     const before = this.#keys;
     this.#keys = keySet(published);
-    this.#fetchedAt = this.#now();
+    this.#fetchedAt = this.#elapsed();
     if (before !== undefined && !isSubset(before, this.#keys)) this.#withdrawn();
   }
 }

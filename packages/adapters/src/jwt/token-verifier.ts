@@ -21,6 +21,8 @@ const LAST_MOMENT: Millis = 253_402_300_799_999;
 export interface VerifierOptions {
   readonly cacheBytes?: number;
   readonly now?: () => Millis;
+  /** Milliseconds by the monotonic clock, by which keys age. */
+  readonly elapsed?: () => number;
 }
 
 interface Header {
@@ -40,12 +42,12 @@ export class JwtVerifier implements TokenVerifier {
   readonly #now: () => Millis;
 
   constructor(settings: VerifierSettings, options: VerifierOptions = {}) {
-    const { cacheBytes = CACHE_BYTES, now = Date.now } = options;
+    const { cacheBytes = CACHE_BYTES, now = Date.now, elapsed = () => performance.now() } = options;
     this.#settings = settings;
     this.#now = now;
     this.#verified = new VerifiedTokens(cacheBytes);
     if (settings.jwksUrl !== undefined) {
-      this.#published = new PublishedKeys(settings.jwksUrl, now, () => this.#verified.clear());
+      this.#published = new PublishedKeys(settings.jwksUrl, elapsed, () => this.#verified.clear());
     }
   }
 

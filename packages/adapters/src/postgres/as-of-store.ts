@@ -34,7 +34,7 @@ export class PostgresAsOfStore implements AsOfStore {
   }
 
   /** One caller at a time does the work; for the others as-of is what that one makes it. */
-  advance(policy: AsOfPolicy): Promise<AsOf> {
+  advance(policy: AsOfPolicy): Promise<ClockRow> {
     return transaction(this.#pool, async (client) => {
       const { rows } = await client.query<ClockRow>({
         name: 'as-of-lock',
@@ -47,11 +47,11 @@ export class PostgresAsOfStore implements AsOfStore {
       await giveUp(client, gone);
       const next = advanceAsOf(current, live, current.now, policy);
       if (next !== current) await write(client, next);
-      return next;
+      return { ...next, now: current.now };
     });
   }
 
-  async #readWithin(client: pg.ClientBase): Promise<AsOf> {
+  async #readWithin(client: pg.ClientBase): Promise<ClockRow> {
     const { rows } = await client.query<ClockRow>({
       name: 'as-of-read',
       text: `SELECT ${CLOCK} FROM presence_clock`,

@@ -8,9 +8,10 @@ const RELAY_LOCK = 7_245_001;
 
 /**
  * How often one transaction takes out changes: while a batch is on its way to the queue, the next
- * is fetched and handed over. A relay that dies repeats that many batches at the most.
+ * is fetched and handed over. A relay that dies repeats that many batches at the most; and while
+ * the transaction lasts, nothing that is written meanwhile can be cleaned up.
  */
-const BATCHES = 10;
+const BATCHES = 4;
 
 export class PostgresChangeOutbox implements ChangeOutbox {
   readonly #pool: pg.Pool;

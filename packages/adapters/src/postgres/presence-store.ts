@@ -125,19 +125,22 @@ function batchOf(event: PresenceEvent): PresenceBatch {
 /**
  * The rows that are due come from the index; each is locked and looked at again before it is
  * written, so a heartbeat that comes in between wins. What goes into the outbox mirrors the
- * domain's expiryStep, packed as change-row.ts does. One statement: with the rows on their way to
- * this process and back it took three times as long.
+ * domain's expiryStep, packed as change-row.ts does.
+ *
+ * Both in a shape that leaves the planner no way but the indexes: in no order, or with a join in
+ * place of the array, it may read the whole table for each chunk (66 µs of the processor a row, with
+ * 100,000 users; now 21).
  */
 const SWEEP = `
   WITH due AS (
     SELECT p.user_id FROM user_presence p, ${CLOCK}
     WHERE ${SHOWN.silent}
+    ORDER BY p.online_status, p.last_seen DESC, p.user_id
     LIMIT $2 FOR UPDATE OF p SKIP LOCKED
   ), swept AS (
     UPDATE user_presence p
     SET online_status = 'offline', found_status = p.online_status, found_seen = p.last_seen
-    FROM due
-    WHERE p.user_id = due.user_id
+    WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM due))
     RETURNING p.user_id, p.found_status, (extract(epoch FROM p.last_seen) * 1000)::bigint AS seen
   )
   INSERT INTO presence_outbox (size, changes)

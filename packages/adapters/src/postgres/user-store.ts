@@ -24,11 +24,11 @@ const ATTEMPTS = 5;
 
 /** Refuses the tokens of the sessions in `closed`; `$2` is how long they may live, in milliseconds. */
 const REFUSE_CLOSED = `
-  INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
-  SELECT user_id, session_id, life.ends, life.ends
+  INSERT INTO ended_sessions (user_id, session_id, tokens_refused, tokens_until, expires_at)
+  SELECT user_id, session_id, true, life.ends, life.ends
   FROM closed, (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
   ON CONFLICT (user_id, session_id) DO UPDATE SET
-    ended_at = excluded.ended_at, tokens_until = excluded.tokens_until,
+    ended_at = excluded.ended_at, tokens_refused = true, tokens_until = excluded.tokens_until,
     expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)`;
 
 interface UserRow extends User {
@@ -164,7 +164,8 @@ export class PostgresUserStore implements UserStore {
     if (id === null) return false;
     const refused = await query(this.#pool, {
       name: 'user-was-removed',
-      text: `SELECT FROM ended_sessions WHERE user_id = $1 AND tokens_until > now() LIMIT 1`,
+      text: `SELECT FROM ended_sessions
+        WHERE user_id = $1 AND tokens_refused AND tokens_until > now() LIMIT 1`,
       values: [id],
     });
     return refused.length > 0;

@@ -41,8 +41,11 @@ export interface LeaseStore {
 
 /** As-of, in the database. */
 export interface AsOfStore {
-  /** Takes account of settled intervals and moves as-of on as far as they and the policy allow. */
-  advance(policy: AsOfPolicy): Promise<AsOf>;
+  /**
+   * Takes account of settled intervals and moves as-of on as far as they and the policy allow.
+   * @returns what it is then, and `now`: the database's clock in the same snapshot.
+   */
+  advance(policy: AsOfPolicy): Promise<AsOf & { now: Millis }>;
 
   /** @returns as-of, and the database's clock in the same snapshot. */
   read(): Promise<{ asOf: Millis; now: Millis }>;
