@@ -32,9 +32,13 @@ interface Meaning {
 const STRAGGLES = 30_000;
 const PASSWORD = 'a password of all of them';
 
+const REMEMBERED = 5;
+
 /** Speaks to an API, and writes down what it is told. One request a person at a time. */
 export class Caller {
   readonly #ledger: Ledger;
+  /** The last requests without an answer, and why there was none. */
+  readonly silences: string[] = [];
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -111,6 +115,8 @@ export class Caller {
       return { ...answer, took: performance.now() - began };
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
+      this.silences.push(`${meaning.type} of ${who.userId} at ${api}: ${error.message}`);
+      if (this.silences.length > REMEMBERED) this.silences.shift();
       if (error.sent) this.#noteSilence(api, who, meaning, sentAt, error);
       return null;
     }

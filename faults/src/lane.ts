@@ -7,6 +7,7 @@ import { FoundAmiss, type Outcome, Trial } from './trial.js';
 export interface RunOptions {
   readonly seed: number;
   readonly hasten: number;
+  readonly brief?: boolean;
   readonly sink: Sink;
   readonly say: (text: string) => void;
 }

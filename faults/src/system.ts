@@ -348,8 +348,9 @@ export class System {
   }
 
   /** Resolves once nobody has anything left to do. */
-  async idle(within: number): Promise<void> {
+  async idle(within: number, brief = false): Promise<void> {
     await eventually(async () => (await this.waiting()) === 0, { within, every: 100 });
+    if (brief) return;
     await eventually(async () => (await this.queuedAndHeld()) === 0, { within, every: 100 });
   }
 }

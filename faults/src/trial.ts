@@ -14,6 +14,8 @@ export interface TrialOptions {
   /** By how much long waits are shortened. */
   readonly hasten: number;
   readonly sink: Sink;
+  /** Spares the broker's own count of what workers hold, which costs a second or two. */
+  readonly brief?: boolean;
   /** Told what goes on. */
   readonly say: (text: string) => void;
 }
@@ -53,6 +55,7 @@ export class Trial {
   readonly random: () => number;
   readonly say: (text: string) => void;
   readonly #hasten: number;
+  readonly #brief: boolean;
   readonly #fault: FaultCase;
   readonly #loads = new Set<Load>();
   readonly #publishers: Publisher[] = [];
@@ -66,11 +69,12 @@ export class Trial {
   /** Whether every change can be heard: not where their exchange goes. */
   hearsChanges = true;
 
-  constructor(fault: FaultCase, { system, seed, hasten, sink, say }: TrialOptions) {
+  constructor(fault: FaultCase, { system, seed, hasten, brief = false, sink, say }: TrialOptions) {
     this.system = system;
     this.say = say;
     this.#fault = fault;
     this.#hasten = hasten;
+    this.#brief = brief;
     this.ledger = new Ledger((line) => sink({ case: fault.number, ...line }));
     this.caller = new Caller(this.ledger);
     this.random = sequence(seed + fault.number);
@@ -161,7 +165,7 @@ export class Trial {
     for (const publisher of this.#publishers.splice(0)) await publisher.close();
     this.say('reckoning');
     await eventually(() => this.system.assertReady(), { within: IDLE_WITHIN, every: 200 });
-    await this.system.idle(IDLE_WITHIN);
+    await this.system.idle(IDLE_WITHIN, this.#brief);
     const letters = await this.system.listener.takeLetters();
     const findings = () => this.#findings(letters);
     await eventually(async () => (await findings()).length === 0, {
@@ -193,6 +197,9 @@ export class Trial {
     const limit = this.#fault.healthyWithin;
     if (limit !== undefined && (healthyAfter === null || healthyAfter > limit)) {
       misses.push(`healthy after ${seconds(healthyAfter)}, not within ${seconds(limit)}`);
+    }
+    if (misses.length > 0) {
+      misses.push(...this.caller.silences.map((silence) => `(no answer to ${silence})`));
     }
     return { findings, acknowledged, unanswered, healthyAfter, misses, notes: this.#notes };
   }

@@ -17,7 +17,6 @@ export const KILLED_BEFORE_CONFIRM: FaultCase = {
   number: 1,
   fault: 'kill -9 API before a confirm',
   did: `its way to the broker, then back, is held; kill -9 with ${PEOPLE} statuses under way`,
-  short: true,
   shape: { apis: 1 },
   run: async (trial) => {
     const { system } = trial;

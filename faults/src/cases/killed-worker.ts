@@ -3,7 +3,7 @@ import { eventually } from '@presence/test-services';
 import type { FaultCase } from '../fault-case.js';
 import type { Trial } from '../trial.js';
 
-const ROUNDS = 3;
+const ROUNDS = 2;
 
 /** How many of the workers' transactions wait for a row that somebody has locked. */
 const WAITING = `
