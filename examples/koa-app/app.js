@@ -2,20 +2,24 @@
 // show as online in presence.
 import { createSecretKey } from 'node:crypto';
 import Router from '@koa/router';
+import { createPool, PostgresLeaseStore } from '@presence/adapters/postgres';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { trackPresence } from '@presence/api/middleware';
 import jsonwebtoken from 'jsonwebtoken';
 import Koa from 'koa';
 
 const { PORT = '3000', HOST = '127.0.0.1', JWT_SECRET = '' } = process.env;
-const { AMQP_URL = 'amqp://guest:guest@127.0.0.1:5672' } = process.env;
+const { AMQP_URL = 'amqp://guest:guest@127.0.0.1:5672', DATABASE_URL } = process.env;
 if (JWT_SECRET === '') throw new Error('Set JWT_SECRET to what the tokens are signed with.');
 
 const key = createSecretKey(Buffer.from(JWT_SECRET));
 
 // It connects in the background and comes back by itself. Declaring queues is the worker's task.
 const broker = new RabbitmqBroker({ urls: [AMQP_URL], topology: 'check', name: 'shop' });
-const publisher = broker.publisher();
+// It may do without the database. With it, presence waits for what the app has to tell however
+// long the broker cannot be reached; without, for a minute.
+const pool = DATABASE_URL && createPool({ url: DATABASE_URL, size: 1, applicationName: 'shop' });
+const publisher = broker.publisher({ leases: pool && new PostgresLeaseStore(pool) });
 broker.start();
 
 const app = new Koa();
@@ -64,4 +68,5 @@ async function stop() {
   await new Promise((closed) => server.close(closed));
   await publisher.close(3_000);
   await broker.close();
+  await pool?.end();
 }

@@ -3,10 +3,20 @@ import { setTimeout as wait } from 'node:timers/promises';
 /** Where a client may speak to; a load balancer's part is played by the client itself. */
 export type Addresses = () => readonly string[];
 
+/** What a client asks for: its heartbeat, or whatever an application of another team has to offer. */
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+}
+
+const HEARTBEAT: Asked = { method: 'POST', path: '/api/users/heartbeat/' };
+
 export interface ClientOptions {
   readonly userId: number;
   readonly token: string;
   readonly addresses: Addresses;
+  /** Default: a heartbeat. */
+  readonly asks?: Asked | undefined;
   /** Milliseconds between heartbeats. */
   readonly interval: number;
 }
@@ -15,7 +25,7 @@ export interface ClientOptions {
 const PATIENCE = 3_000;
 const TRY_ANOTHER_AFTER = 100;
 
-/** A page that keeps its person online: it beats, obeys 503 and Retry-After, and turns to another API. */
+/** A page that keeps its person online: it beats (or asks), obeys 503 and Retry-After, and turns to another API. */
 export class Client {
   readonly userId: number;
   readonly #options: ClientOptions;
@@ -80,10 +90,10 @@ export class Client {
   }
 
   #send(): Promise<Response> {
-    const addresses = this.#options.addresses();
-    const url = `${addresses[this.#turn % addresses.length]}/api/users/heartbeat/`;
-    return fetch(url, {
-      method: 'POST',
+    const { addresses, asks: { method, path } = HEARTBEAT } = this.#options;
+    const all = addresses();
+    return fetch(all[this.#turn % all.length] + path, {
+      method,
       headers: { authorization: `Bearer ${this.#options.token}` },
       signal: AbortSignal.timeout(PATIENCE),
     });
@@ -95,7 +105,7 @@ export class Client {
       return Number(headers.get('retry-after')) * 1_000;
     }
     if (status === 200) this.answers.accepted++;
-    else this.faults.push(`heartbeat of ${this.userId}: ${status}`);
+    else this.faults.push(`user ${this.userId} was answered ${status}`);
     return Math.max(0, this.#options.interval - (performance.now() - began));
   }
 

@@ -4,6 +4,7 @@ import { createDatabase } from '../database.js';
 import { eventually } from '../eventually.js';
 import { type RabbitServer, type Server, startPostgres, startRabbit } from '../index.js';
 import { Client } from './client.js';
+import { KoaApp } from './koa-app.js';
 import { Ledger } from './ledger.js';
 import { ADD_PEOPLE, addPeopleValues, type Person, peopleFrom } from './people.js';
 import { type Api, RunningSystem } from './running-system.js';
@@ -21,6 +22,9 @@ const SETTINGS = {
   LOG_LEVEL: 'error',
 };
 
+/** The first worker's role in the database, by which what it does there can be told apart. */
+const FIRST_WORKER = 'first_worker';
+
 /** Two APIs, each with a way of its own to the broker, and two workers, on servers of their own. */
 export class OutageSystem {
   readonly #system: RunningSystem;
@@ -30,6 +34,7 @@ export class OutageSystem {
   #people = 0;
   workers: Child[] = [];
   apis: Api[] = [];
+  readonly #apps: KoaApp[] = [];
 
   private constructor(
     readonly broker: RabbitServer,
@@ -58,14 +63,27 @@ export class OutageSystem {
       createDatabase: () => createDatabase(postgres.url, { empty: true }),
     });
     const ways = [await TcpProxy.to(broker.url), await TcpProxy.to(broker.url)];
-    const workersWay = await TcpProxy.to(system.database.url);
+    const workersWay = await TcpProxy.to(withUser(system.database.url, FIRST_WORKER));
     const outage = new OutageSystem(broker, postgres, ways, workersWay, system, all);
+    await outage.query(`CREATE ROLE ${FIRST_WORKER} LOGIN SUPERUSER`);
     await outage.startWorkers(first);
     for (const [at, way] of ways.entries()) {
       const own = { AMQP_URL: way.url, ...(at === 0 ? first : {}) };
       outage.apis.push(await system.startApi({ settings: own }));
     }
     return outage;
+  }
+
+  /**
+   * Adds an application of another team. Its role in the database, where it is to have one, may do
+   * no more than keep a lease.
+   */
+  async startApp({ database }: { database: boolean }): Promise<KoaApp> {
+    const options = { amqpUrl: this.broker.url, jwtSecret: JWT_SECRET };
+    const databaseUrl = database ? await this.#roleForLeases() : undefined;
+    const app = await KoaApp.start({ ...options, ...(databaseUrl && { databaseUrl }) });
+    this.#apps.push(app);
+    return app;
   }
 
   get databaseUrl(): string {
@@ -85,6 +103,19 @@ export class OutageSystem {
 
   async killWorkers(): Promise<void> {
     await Promise.all(this.workers.map((worker) => this.kill(worker)));
+  }
+
+  /** The database says no to all that the first worker writes of anybody, until it is told to agree. */
+  async refuseFirstWorker(sqlState: string): Promise<void> {
+    await this.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'Not now' USING ERRCODE = '${sqlState}'; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON user_presence
+        WHEN (current_user = '${FIRST_WORKER}') EXECUTE FUNCTION refuse()`);
+  }
+
+  async acceptFirstWorker(): Promise<void> {
+    await this.query('DROP FUNCTION refuse() CASCADE');
   }
 
   async kill(child: Child): Promise<void> {
@@ -113,16 +144,16 @@ export class OutageSystem {
     }
   }
 
-  /** New users, whose clients begin to speak. */
-  async arrive(count: number): Promise<Client[]> {
+  /** New users, whose clients begin to speak: to `app` alone, where it is given. */
+  async arrive(count: number, app?: KoaApp): Promise<Client[]> {
     const people = await this.addPeople(count);
     const interval = Number.parseInt(this.#settings.HEARTBEAT_INTERVAL!, 10);
-    const clients = people.map(
-      (person) => new Client({ ...person, addresses: this.addresses, interval }),
-    );
+    const addresses = app ? () => [app.url] : this.addresses;
+    const asks = app && KoaApp.request;
+    const clients = people.map((person) => new Client({ ...person, addresses, asks, interval }));
     for (const client of clients) client.start();
     this.#clients.push(...clients);
-    await eventually(() => this.#assertOnline(clients), { within: 20_000, every: 200 });
+    await eventually(() => this.assertOnline(clients), { within: 20_000, every: 200 });
     for (const client of clients) client.forgetPauses();
     return clients;
   }
@@ -154,7 +185,8 @@ export class OutageSystem {
 
   /** @throws with what a process wrote before it ended, where one did by itself */
   assertRunning(): void {
-    const processes = [...this.workers, ...this.apis.map(({ process }) => process)];
+    const served = [...this.apis, ...this.#apps].map(({ process }) => process);
+    const processes = [...this.workers, ...served];
     for (const { running, output, pid } of processes) {
       if (!running && !this.#killed.has(pid)) throw new Error(`A process ended:\n${output}`);
     }
@@ -162,13 +194,27 @@ export class OutageSystem {
 
   async stop(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.leave()));
+    await Promise.all(this.#apps.map((app) => app.stop()));
     await this.#system.stop();
     await Promise.all([...this.ways, this.workersWay].map((way) => way.close()));
     await Promise.all([this.broker.dispose(), this.postgres.dispose()]);
   }
 
-  async #assertOnline(clients: readonly Client[]): Promise<void> {
+  async assertOnline(clients: readonly Client[]): Promise<void> {
     const absent = (await this.rows(clients)).filter(({ status }) => status !== 'online');
-    if (absent.length > 0) throw new Error(`${absent.length} have not arrived.`);
+    if (absent.length > 0) throw new Error(`${absent.length} are not online.`);
   }
+
+  async #roleForLeases(): Promise<string> {
+    await this.query(`CREATE ROLE shop LOGIN;
+      GRANT SELECT ON presence_clock TO shop;
+      GRANT SELECT, INSERT, UPDATE ON presence_publishers TO shop`);
+    return withUser(this.databaseUrl, 'shop');
+  }
+}
+
+function withUser(databaseUrl: string, name: string): string {
+  const url = new URL(databaseUrl);
+  url.username = name;
+  return url.href;
 }

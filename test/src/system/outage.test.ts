@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { APP_LEASE } from '@presence/domain';
 import { expect } from 'chai';
 import pg from 'pg';
 import { eventually } from '../eventually.js';
 import type { Client } from './client.js';
+import type { KoaApp } from './koa-app.js';
 import type { Ledger } from './ledger.js';
 import { INTERVAL, OFFLINE_AFTER, OutageSystem } from './outage-system.js';
 
@@ -15,21 +17,47 @@ const PATIENT = OUTAGE >= 60_000;
 /** The fewer speak, the longer a worker that is stuck takes part in what they say. */
 const TALKERS = Number(process.env.OUTAGE_TALKERS ?? 60);
 const LEAVERS = 10;
+/** Each of two applications of another team has users who are known through it alone. */
+const APP_TALKERS = 10;
+const APP_LEAVERS = 3;
 /** After a stall clients get one interval and 5 s to speak; a busy machine needs more for all else. */
 const HOLD = INTERVAL + 5_000;
 const EXPIRES_WITHIN = HOLD + 15_000;
+/**
+ * Where publishers go on and nobody writes, the queue grows by what the outage lasts, and nobody
+ * expires before that is worked off: at ten times the pace at which it came, at the least. (Where
+ * publishers cannot send they fold by user, and leave no more behind than there are users.)
+ */
+const WORKED_OFF_WITHIN = EXPIRES_WITHIN + OUTAGE / 10;
+/**
+ * How long an app that is cut from the broker is certainly waited for where it has no database:
+ * for a lease from its last message on, which was up to half a second before the cut.
+ */
+const WAITED_FOR = APP_LEASE - 2_000;
+
+/** Of the first it is said that it will pass; of the second, that doing it again at once will do. */
+const DISK_FULL = '53100';
+const SERIALIZATION_FAILURE = '40001';
 
 describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of silence are offline, shows nobody absent who keeps speaking`, function () {
   this.timeout(OUTAGE * 2 + 180_000);
   let system: OutageSystem;
   let ledger: Ledger;
   let talkers: Client[];
+  /** An app of another team that keeps its lease in the database, too, and one that does not. */
+  let leased: KoaApp;
+  let alone: KoaApp;
+  let talkersOfAlone: Client[];
 
   before(async () => {
     system = await OutageSystem.start();
     const [admin] = await system.addPeople(1, 'admin');
     ledger = system.ledger(admin!.token);
-    talkers = await system.arrive(TALKERS);
+    leased = await system.startApp({ database: true });
+    alone = await system.startApp({ database: false });
+    talkersOfAlone = await system.arrive(APP_TALKERS, alone);
+    const others = [await system.arrive(TALKERS), await system.arrive(APP_TALKERS, leased)];
+    talkers = [...others.flat(), ...talkersOfAlone];
     await ledger.start();
   });
 
@@ -69,7 +97,12 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
 
   /** Everybody is present, those who are going to leave among them. */
   async function settle(): Promise<Client[]> {
-    const leavers = await system.arrive(LEAVERS);
+    const arrived = [
+      system.arrive(LEAVERS),
+      system.arrive(APP_LEAVERS, leased),
+      system.arrive(APP_LEAVERS, alone),
+    ];
+    const leavers = (await Promise.all(arrived)).flat();
     await eventually(async () => expect(await system.lag()).to.be.below(2_500), { within: 30_000 });
     for (const client of talkers) {
       client.forgetPauses();
@@ -92,7 +125,7 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
     expect(ledger.absences).to.deep.equal([]);
     expect(talkers.flatMap(({ faults }) => faults)).to.deep.equal([]);
     const spoke = talkers.filter(({ answers }) => answers.accepted > 0);
-    expect(spoke).to.have.lengthOf(TALKERS);
+    expect(spoke).to.have.lengthOf(talkers.length);
   }
 
   function report(times: Record<string, number>): void {
@@ -116,13 +149,49 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
 
   function describeOtherOutages(): void {
     it('all workers are killed', () =>
-      sitOut({ begin: () => system.killWorkers(), end: () => system.startWorkers() }));
+      sitOut({
+        begin: () => system.killWorkers(),
+        end: () => system.startWorkers(),
+        within: WORKED_OFF_WITHIN,
+      }));
 
     it('PostgreSQL is killed', () =>
-      sitOut({ begin: () => system.postgres.kill(), end: () => system.postgres.restart() }));
+      sitOut({
+        begin: () => system.postgres.kill(),
+        end: () => system.postgres.restart(),
+        within: WORKED_OFF_WITHIN,
+      }));
 
     it('one of two APIs is cut from the broker, and keeps its lease in the database', () =>
       sitOut({ begin: () => system.ways[0]!.cut(), end: () => system.ways[0]!.mend() }));
+
+    it('an app of another team is cut from the broker, and keeps its lease in the database: it is waited for however long that lasts', () =>
+      sitOut({
+        begin: () => leased.way.cut(),
+        meanwhile: async () => {
+          // That is the price: nobody else expires, either.
+          expect(await system.lag()).to.be.above(OUTAGE - 2_500);
+        },
+        end: () => leased.way.mend(),
+      }));
+
+    it('an app of another team without the database is cut from the broker: it is waited for as long as a lease lasts, and its users are back when it is', async () => {
+      let limit: NodeJS.Timeout | undefined;
+      await sitOut({
+        begin: () => {
+          alone.way.cut();
+          if (PATIENT) limit = setTimeout(() => ledger.dismiss(talkersOfAlone), WAITED_FOR);
+        },
+        end: async () => {
+          clearTimeout(limit);
+          alone.way.mend();
+          await eventually(() => system.assertOnline(talkersOfAlone), { within: 15_000 });
+        },
+        // Nobody else waits for longer than the lease, and what follows every stall.
+        within: PATIENT ? Math.max(0, APP_LEASE + EXPIRES_WITHIN - OUTAGE) : EXPIRES_WITHIN,
+      });
+      await system.assertOnline(talkersOfAlone);
+    });
 
     it('a worker is stuck on a row that somebody has locked, and the other runs ahead', async () => {
       const locker = new pg.Client({ connectionString: system.databaseUrl });
@@ -146,6 +215,23 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
           expect(await system.lag()).to.be.below(2_500);
         },
         end: () => system.workersWay.mend(),
+      }));
+
+    // Neither is seen by the last: that worker cannot renew its lease, either, and gives way to the
+    // other. These live on and are waited for, while what they hold is tried again or handed back.
+    it('a worker tries in vain to write what it holds, and the other runs ahead: as-of waits for it', () =>
+      sitOut({
+        begin: () => system.refuseFirstWorker(DISK_FULL),
+        meanwhile: async () => {
+          expect(await system.lag()).to.be.above(OUTAGE - 5_000);
+        },
+        end: () => system.acceptFirstWorker(),
+      }));
+
+    it('a worker loses every transaction against another, and hands back what it holds', () =>
+      sitOut({
+        begin: () => system.refuseFirstWorker(SERIALIZATION_FAILURE),
+        end: () => system.acceptFirstWorker(),
       }));
 
     if (PATIENT) {
