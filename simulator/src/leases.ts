@@ -77,7 +77,7 @@ export class Leases {
   #gather({ publisher, kind, since, from, through, last }: Progress, now: Millis): void {
     let known = this.#known.get(publisher);
     if (known === undefined) {
-      if (from !== since || this.#gone.has(publisher)) return;
+      if (this.#gone.has(publisher)) return;
       known = newcomer(publisher, kind, since, now);
       this.#known.set(publisher, known);
     }

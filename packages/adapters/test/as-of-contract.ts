@@ -112,12 +112,21 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 899);
   });
 
-  it('knows a publisher by its first interval, and is not brought back one by a late message', async () => {
-    const [known, late] = [randomUUID(), randomUUID()];
-    await settle([interval(known, 0, 900), interval(late, 400, 500)]);
+  it('knows a publisher without a lease by whichever of its intervals is settled first', async () => {
+    const [inOrder, swapped] = [randomUUID(), randomUUID()];
+    await settle([interval(inOrder, 0, 900), interval(swapped, 400, 900)]);
+    expect(await advance()).to.equal(start);
+    await settle([interval(swapped, 0, 400)]);
     expect(await advance()).to.equal(start + 899);
-    await settle([interval(known, 900, 950)]);
-    expect(await advance()).to.equal(start + 949);
+  });
+
+  it('does not wait again for a publisher of whom a message comes late', async () => {
+    const [gone, living] = [randomUUID(), randomUUID()];
+    await settle([interval(gone, 0, 100), interval(living, 0, 100)]);
+    await advance();
+    await under.leases.release(gone);
+    await settle([interval(gone, 400, 500), interval(living, 100, 900)]);
+    expect(await advance()).to.equal(start + 899);
   });
 
   it('gives up a publisher whose gap can come from nowhere any more', async () => {

@@ -7,7 +7,7 @@ import { Client } from './client.js';
 import { KoaApp } from './koa-app.js';
 import { Ledger } from './ledger.js';
 import { ADD_PEOPLE, addPeopleValues, type Person, peopleFrom } from './people.js';
-import { type Api, RunningSystem } from './running-system.js';
+import { type Api, JWT_SECRET, RunningSystem } from './running-system.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** Milliseconds between heartbeats, and the silence after which a user is offline. */

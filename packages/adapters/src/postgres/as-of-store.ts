@@ -62,8 +62,9 @@ export class PostgresAsOfStore implements AsOfStore {
 
 /**
  * Adds the intervals that batches have settled to their publishers'. One that is not known is made
- * known by its very first interval; any other belongs to one that has been given up. It is a sign
- * of life of an app; a worker's tick may come back when the worker is long dead.
+ * known by whichever comes first: its first message may still be in the hands of another worker. One
+ * that has been given up stays so. An interval is a sign of life of an app; a worker's tick may come
+ * back when the worker is long dead.
  */
 async function gatherMarks(client: pg.ClientBase): Promise<void> {
   await client.query({
@@ -78,8 +79,6 @@ async function gatherMarks(client: pg.ClientBase): Promise<void> {
       )
       INSERT INTO presence_publishers AS p (id, kind, us_since, us_settled, us_end)
       SELECT publisher, kind, us_since, us_settled, us_end FROM gathered
-      WHERE us_settled @> us_since
-        OR EXISTS (SELECT FROM presence_publishers known WHERE known.id = publisher)
       ON CONFLICT (id) DO UPDATE
       SET us_settled = p.us_settled + excluded.us_settled,
         us_end = coalesce(p.us_end, excluded.us_end),
