@@ -60,12 +60,10 @@ export class ConfirmedChannel implements Participant {
 
   async up(model: ChannelModel): Promise<void> {
     const channel = await model.createConfirmChannel();
-    channel.on('error', () => {}); // 'close' follows, and is what counts.
+    channel.on('error', (error: Error) => this.#renewFrom(channel, error));
     channel.on('return', ({ properties }) => this.#noteReturned(String(properties.messageId)));
     channel.on('drain', () => this.#setFull(false));
-    channel.on('close', () => {
-      if (this.#channel === channel) this.#connection.renew(new Error('A channel was closed.'));
-    });
+    channel.on('close', () => this.#renewFrom(channel, new Error('A channel was closed.')));
     const onReply = this.#onReply;
     if (onReply) {
       await channel.consume(REPLY_QUEUE, (message) => message && onReply(message), { noAck: true });
@@ -159,6 +157,11 @@ export class ConfirmedChannel implements Participant {
     concluded(reason);
     // Not before whoever published this has been told why.
     setImmediate(() => this.#connection.renew(reason));
+  }
+
+  /** The broker says why in 'error'; 'close' may come without one. */
+  #renewFrom(channel: ConfirmChannel, reason: Error): void {
+    if (this.#channel === channel) this.#connection.renew(reason);
   }
 
   #noteReturned(messageId: string): void {

@@ -82,12 +82,14 @@ export class RabbitmqSource implements EventSource, Participant {
 
   async up(model: ChannelModel): Promise<void> {
     const channel = await model.createChannel();
-    channel.on('error', () => {}); // 'close' follows, and is what counts.
     const acknowledgements = new Acknowledgements(channel);
     const intake: Intake = { channel, acknowledgements, consumerTag: undefined };
-    channel.on('close', () => {
-      if (this.#intake === intake) this.#connection.renew(new Error('A channel was closed.'));
-    });
+    const renew = (reason: Error) => {
+      if (this.#intake === intake) this.#connection.renew(reason);
+    };
+    // The broker says why in 'error'; 'close' may come without one.
+    channel.on('error', renew);
+    channel.on('close', () => renew(new Error('A channel was closed.')));
     await channel.prefetch(this.#options.prefetch ?? PREFETCH);
     this.#intake = intake;
     await this.#consume(intake);
