@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import { type EventType, NO_SESSION, type SessionId, type Status } from '@presence/domain';
 import { newSession, type Person } from '@presence/test-services/system';
 import type { Fate } from './claim.js';
@@ -37,11 +38,14 @@ const REMEMBERED = 5;
 /** Speaks to an API, and writes down what it is told. One request a person at a time. */
 export class Caller {
   readonly #ledger: Ledger;
+  readonly #agent: Agent | undefined;
   /** The last requests without an answer, and why there was none. */
   readonly silences: string[] = [];
 
-  constructor(ledger: Ledger) {
+  /** @param agent with connections of its own */
+  constructor(ledger: Ledger, agent?: Agent) {
     this.#ledger = ledger;
+    this.#agent = agent;
   }
 
   /** @returns the answer; `null` without one */
@@ -106,6 +110,7 @@ export class Caller {
     const asked = {
       method: 'POST',
       url: api + path,
+      ...(this.#agent && { agent: this.#agent }),
       ...(anonymous ? {} : { token: who.token }),
       ...options,
     } as const;

@@ -26,6 +26,8 @@ export interface Ask {
   readonly body?: unknown;
   /** No person is behind it. */
   readonly passive?: boolean;
+  /** Default: connections of all, that stay open. */
+  readonly agent?: Agent;
   /** Milliseconds without an answer. Default 30 s: the machine may be busy. */
   readonly patience?: number;
 }
@@ -41,6 +43,7 @@ export function ask({
   token,
   body,
   passive,
+  agent = AGENT,
   patience = PATIENCE,
 }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -52,7 +55,7 @@ export function ask({
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
     };
-    const request = send(url, { method, headers, agent: AGENT, timeout: patience });
+    const request = send(url, { method, headers, agent, timeout: patience });
     const fail = (error: Error) => reject(new Unanswered(wasSent(error), error));
     request.on('timeout', () => request.destroy(new Error(`No answer for ${patience} ms`)));
     request.on('error', fail);

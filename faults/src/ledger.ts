@@ -132,6 +132,7 @@ export class Ledger {
       account.shown = row.shown;
       account.claims = [];
     }
+    this.letters.length = 0; // They have been taken out of their queue.
   }
 }
 

@@ -39,11 +39,15 @@ export class Listener {
     await this.#living;
   }
 
-  /** Resolves once everything that was announced before has been heard. */
+  /**
+   * Resolves once everything that was announced before has been heard. Its queue is bound anew: a
+   * new exchange knows of no queue.
+   */
   async catchUp(): Promise<void> {
     const id = randomUUID();
     await eventually(
       async () => {
+        await this.#channel?.bindQueue(CHANGES, CHANGES_EXCHANGE, '#');
         this.#channel?.publish(CHANGES_EXCHANGE, MARKER, Buffer.from(id));
         await wait(20);
         return this.#markers.has(id);

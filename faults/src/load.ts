@@ -67,6 +67,12 @@ export class Load {
     this.#idle = [...options.people];
   }
 
+  /** How many requests were answered 200: a fault that nobody meets proves nothing. */
+  get served(): number {
+    const counts = Object.values(this.tallies).map(({ codes }) => codes.get(200) ?? 0);
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   start(): void {
     this.#turnAt = performance.now();
     this.#timer = setInterval(() => this.#turn(), TURN);

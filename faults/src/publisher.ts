@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { EVENTS_EXCHANGE, eventKey } from '@presence/adapters/wire';
+import { BATCH_KEY, EVENTS_EXCHANGE, eventKey } from '@presence/adapters/wire';
 import { type EventType, NO_SESSION, type RefusalReason, type Status } from '@presence/domain';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import type { Ledger } from './ledger.js';
@@ -34,16 +34,27 @@ export class Publisher {
   }
 
   /** @returns whether the broker has confirmed that a queue holds it */
-  async publish(event: ForeignEvent): Promise<boolean> {
-    const sentAt = Date.now();
+  publish(event: ForeignEvent): Promise<boolean> {
     const body = Buffer.from(JSON.stringify(wireForm(event)));
-    const held = await this.#send(eventKey(event.type), body);
-    const { userId, type, status, sessionId = NO_SESSION, occurredAt } = event;
-    this.#ledger.write({
-      ...{ userId, type, status, sessionId, earliest: occurredAt, latest: occurredAt },
-      ...{ source: 'broker', code: 0, fate: held ? 'certain' : 'uncertain' },
-      ...{ sentAt, answeredAt: Date.now() },
-    });
+    return this.carry([event], eventKey(event.type), body);
+  }
+
+  /** Activity and heartbeats, in one message. @returns whether the broker has confirmed it */
+  publishBatch(events: readonly ForeignEvent[]): Promise<boolean> {
+    return this.carry(events, BATCH_KEY, Buffer.from(JSON.stringify(events.map(wireForm))));
+  }
+
+  /** A message that somebody else has made of these events. */
+  async carry(events: readonly ForeignEvent[], routingKey: string, body: Buffer): Promise<boolean> {
+    const sentAt = Date.now();
+    const held = await this.#send(routingKey, body);
+    for (const { userId, type, status, sessionId = NO_SESSION, occurredAt } of events) {
+      this.#ledger.write({
+        ...{ userId, type, status, sessionId, earliest: occurredAt, latest: occurredAt },
+        ...{ source: 'broker', code: 0, fate: held ? 'certain' : 'uncertain' },
+        ...{ sentAt, answeredAt: Date.now() },
+      });
+    }
     return held;
   }
 

@@ -87,12 +87,12 @@ const FAULTS: Readonly<Record<FaultKind, Bring>> = {
     await startApi(trial);
   },
   'stop a worker': async (trial, fault) => {
-    await trial.system.endWorker(workerOf(trial, fault));
+    await trial.system.end(workerOf(trial, fault));
     await wait(fault.lasts);
     await startWorker(trial);
   },
   'stop an API': async (trial, fault) => {
-    await trial.system.endApi(apiOf(trial, fault));
+    await trial.system.end(apiOf(trial, fault));
     await wait(fault.lasts);
     await startApi(trial);
   },

@@ -19,7 +19,7 @@ import {
   TcpProxy,
   type WorkerProcess,
 } from '@presence/test-services/system';
-import { connect } from 'amqplib';
+import { connect, type Replies } from 'amqplib';
 import pg from 'pg';
 import { PASSWORD, type Someone, someone } from './caller.js';
 import { Listener } from './listener.js';
@@ -203,15 +203,17 @@ export class System {
     worker.ways?.database.cut();
   }
 
-  /** SIGTERM: it finishes what it has begun. */
-  async endApi(api: RunningApi): Promise<void> {
-    this.apis = this.apis.filter((other) => other !== api);
-    await api.process.end('SIGTERM');
-  }
-
-  async endWorker(worker: RunningWorker): Promise<void> {
-    this.workers = this.workers.filter((other) => other !== worker);
-    await worker.process.end('SIGTERM');
+  /**
+   * SIGTERM, as an orchestrator ends a process.
+   * @returns with what code it exits, and after how many milliseconds
+   */
+  async end(one: RunningApi | RunningWorker): Promise<{ code: number | null; after: number }> {
+    const began = performance.now();
+    this.apis = this.apis.filter((other) => other !== one);
+    this.workers = this.workers.filter((other) => other !== one);
+    one.process.signal('SIGTERM');
+    const { code } = await one.process.exited;
+    return { code, after: performance.now() - began };
   }
 
   async killBroker(): Promise<void> {
@@ -303,22 +305,44 @@ export class System {
   }
 
   /** Messages in the workers' queue that no worker has yet. */
-  async queued(queue = WRITER_QUEUE): Promise<number> {
+  async queued(): Promise<number> {
+    return (await this.#queue()).messageCount;
+  }
+
+  /** How many workers take from the queue. */
+  async consumers(): Promise<number> {
+    return (await this.#queue()).consumerCount;
+  }
+
+  async #queue(): Promise<Replies.AssertQueue> {
     const model = await connect(this.broker.url);
     try {
       const channel = await model.createChannel();
       channel.on('error', () => {}); // Whoever awaits the answer is told.
-      return (await channel.checkQueue(queue)).messageCount;
+      return await channel.checkQueue(WRITER_QUEUE);
     } finally {
       await model.close().catch(() => {}); // A missing queue has closed it.
     }
   }
 
-  /** The same with those that workers hold; the broker alone knows, and takes a second to say. */
-  async queuedAndHeld(): Promise<number> {
-    const text = await this.broker.ctl('list_queues', 'name', 'messages', '--formatter', 'json');
-    const queues = JSON.parse(text) as { name: string; messages: number }[];
-    return queues.find(({ name }) => name === WRITER_QUEUE)?.messages ?? 0;
+  /** The same with those that workers hold. */
+  queuedAndHeld(): Promise<number> {
+    return this.#ask('query_messages_total');
+  }
+
+  /** How many messages workers hold. */
+  held(): Promise<number> {
+    return this.#ask('query_messages_checked_out');
+  }
+
+  /** Of the queue itself: what `list_queues` says is up to five seconds old. */
+  async #ask(query: string): Promise<number> {
+    const queue = `{'%2F_${WRITER_QUEUE}', node()}`;
+    const text = await this.broker.ctl(
+      'eval',
+      `{ok, {_, Count}, _} = ra:leader_query(${queue}, fun rabbit_fifo:${query}/1), Count.`,
+    );
+    return Number(text);
   }
 
   /** Whether every process says that it can do all of its work. @throws with who does not */

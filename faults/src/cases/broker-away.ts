@@ -114,7 +114,7 @@ async function logOutAndKill(trial: Trial, doomed: RunningApi): Promise<void> {
   trial.require(promised >= 5, `${promised} logouts were answered 200 before the kill`);
 }
 
-function requireAnswers(trial: Trial, load: Load): void {
+export function requireAnswers(trial: Trial, load: Load): void {
   const { tallies } = load;
   const only = (kind: Kind, ...codes: number[]) => {
     const others = [...tallies[kind].codes].filter(([code]) => !codes.includes(code));

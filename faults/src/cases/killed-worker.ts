@@ -1,14 +1,10 @@
 import { WRITER_QUEUE } from '@presence/adapters/wire';
 import { eventually } from '@presence/test-services';
 import type { FaultCase } from '../fault-case.js';
+import { lockRows, workerWaits } from '../locked-rows.js';
 import type { Trial } from '../trial.js';
 
 const ROUNDS = 2;
-
-/** How many of the workers' transactions wait for a row that somebody has locked. */
-const WAITING = `
-  SELECT count(*)::int AS count FROM pg_stat_activity
-  WHERE application_name = 'presence-worker' AND wait_event_type = 'Lock' AND query !~* 'advisory'`;
 
 /** A row is locked, so that the worker is in the middle of a transaction when it ends. */
 export const KILLED_BEFORE_COMMIT: FaultCase = {
@@ -29,13 +25,11 @@ export const KILLED_BEFORE_COMMIT: FaultCase = {
 async function killBeforeCommit(trial: Trial): Promise<void> {
   const { system, caller } = trial;
   const [who] = await trial.people(1);
-  const locker = await system.connectDatabase();
+  const locker = await lockRows(system, [who!]);
   try {
-    await locker.query('BEGIN');
-    await locker.query('SELECT FROM user_presence WHERE user_id = $1 FOR UPDATE', [who!.userId]);
     const api = system.addresses()[0]!;
     const set = caller.set(api, await trial.admin(), who!, 'away');
-    await eventually(async () => (await system.query<Count>(WAITING))[0]!.count > 0, { every: 5 });
+    await workerWaits(system);
     await system.killWorker(system.workers[0]!);
     await locker.query('COMMIT');
     const { rows } = await system.rows([who!.userId]);
@@ -47,10 +41,6 @@ async function killBeforeCommit(trial: Trial): Promise<void> {
   } finally {
     await locker.end();
   }
-}
-
-interface Count {
-  readonly count: number;
 }
 
 /** What the worker sends to the broker is held, so that it commits and acknowledges nothing. */

@@ -20,6 +20,8 @@ export class TcpProxy {
   readonly #held = new Set<Direction>();
   readonly #lanes = new Set<Lane>();
   readonly #watches = new Set<(direction: Direction, bytes: Buffer) => void>();
+  /** When each connection came, whether or not it was let through, by the monotonic clock. */
+  readonly arrivals: number[] = [];
   #open = true;
 
   private constructor(server: Server, target: URL) {
@@ -97,6 +99,7 @@ export class TcpProxy {
   }
 
   #join(client: Socket): void {
+    this.arrivals.push(performance.now());
     if (!this.#open) {
       client.destroy();
       return;
