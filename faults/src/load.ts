@@ -93,10 +93,11 @@ export class Load {
     const { rate, transitions = rate / 10 } = this.#options;
     this.#due += rate * seconds;
     this.#dueTransitions += transitions * seconds;
-    for (; this.#due >= 1; this.#due--) this.#begin((who) => this.#speak(who));
+    // The few first: on a machine that cannot keep up, heartbeats would leave them no room.
     for (; this.#dueTransitions >= 1; this.#dueTransitions--) {
       this.#begin((who) => this.#transit(who));
     }
+    for (; this.#due >= 1; this.#due--) this.#begin((who) => this.#speak(who));
   }
 
   #begin(work: (who: Someone) => Promise<void>): void {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FaultCase } from './fault-case.js';
-import type { Load } from './load.js';
+import type { Kind, Load } from './load.js';
 import { type FaultKind, type PlannedFault, planOf } from './plan.js';
 import type { RunningApi, RunningWorker } from './system.js';
 import type { Trial } from './trial.js';
@@ -39,24 +39,32 @@ export function randomFaults({ random, seed, rate, transitions }: RandomOptions)
         await bringAbout(trial, fault, `${index + 1} of ${plan.length}`);
         if (performance.now() - reckonedAt < RECKON_EVERY || index === plan.length - 1) continue;
         const paused = performance.now();
-        tell(trial, load);
+        tell(trial, load, reckonedAt);
         await trial.checkpoint();
         load = await newLoad();
         reckonedAt = performance.now();
         stood += reckonedAt - paused;
       }
-      tell(trial, load);
+      tell(trial, load, reckonedAt);
       trial.note(`${plan.length} faults`);
     },
   };
 }
 
-function tell(trial: Trial, { tallies, heldBack }: Load): void {
+/** What the load has come to: on a machine that cannot keep up it is less than it was to be. */
+function tell(trial: Trial, { tallies, heldBack }: Load, since: number): void {
   const told = Object.entries(tallies).map(([kind, { codes }]) => {
     const counts = [...codes].map(([code, count]) => `${count} × ${code || 'no answer'}`);
     return `${kind} ${counts.join(', ')}`;
   });
-  trial.say(`${told.join('; ')}; ${heldBack} held back`);
+  trial.say(told.join('; '));
+  const seconds = (performance.now() - since) / 1_000;
+  const rate = (...kinds: readonly Kind[]) => {
+    const sent = kinds.flatMap((kind) => [...tallies[kind].codes.values()]);
+    return (sent.reduce((sum, count) => sum + count, 0) / seconds).toFixed(0);
+  };
+  const [beats, transitions] = [rate('heartbeat', 'tracked'), rate('login', 'logout', 'set')];
+  trial.note(`${beats} requests and ${transitions} transitions a second; ${heldBack} held back`);
 }
 
 async function bringAbout(trial: Trial, fault: PlannedFault, place: string): Promise<void> {

@@ -71,6 +71,8 @@ export interface RunningWorker extends WorkerProcess {
 export const OFFLINE_AFTER = 110_000;
 /** What the contract gives a recorded event to be on the broker's disk. */
 export const CONFIRM_WITHIN = 100;
+/** How much of what a process wrote is told where it is not as it should be. */
+const MOST_OUTPUT = 4_000;
 /** How long after the broker's return an API may still have unconfirmed events of before. */
 const CATCHES_UP_WITHIN = 6_000;
 
@@ -102,7 +104,7 @@ export class System {
   static async start(): Promise<System> {
     const [broker, postgres] = await Promise.all([startRabbit(), startPostgres()]);
     const processes = await RunningSystem.start(
-      { LOG_LEVEL: 'error' },
+      { LOG_LEVEL: 'warn' },
       {
         amqpUrl: broker.url,
         databaseUrl: postgres.url,
@@ -241,7 +243,7 @@ export class System {
   assertRunning(): void {
     for (const { process } of [...this.workers, ...this.apis]) {
       if (process.running || this.#killed.has(process.pid)) continue;
-      throw new Error(`A process ended by itself:\n${process.output.slice(-4_000)}`);
+      throw new Error(`A process ended by itself:\n${process.output.slice(-MOST_OUTPUT)}`);
     }
   }
 
@@ -345,14 +347,18 @@ export class System {
     return Number(text);
   }
 
-  /** Whether every process says that it can do all of its work. @throws with who does not */
+  /** Whether every process says that it can do all of its work. @throws with who does not, and why */
   async assertReady(): Promise<void> {
-    const urls = [...this.apis.map(({ url }) => url), ...this.workers.map(({ opsUrl }) => opsUrl)];
+    const apis = this.apis.map(({ url, process }) => ({ name: 'API', url, process }));
+    const workers = this.workers.map(({ opsUrl: url, process }) => {
+      return { name: 'worker', url, process };
+    });
     await Promise.all(
-      urls.map(async (url) => {
+      [...apis, ...workers].map(async ({ name, url, process }) => {
         const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2_000) });
         const text = await response.text();
-        if (!text.includes('"ok"')) throw new Error(`${url}: ${text}`);
+        if (text.includes('"ok"')) return;
+        throw new Error(`The ${name} at ${url}: ${text}\n${process.output.slice(-MOST_OUTPUT)}`);
       }),
     );
   }
