@@ -85,8 +85,16 @@ export class Api {
     this.#log.cut(this.#micros(now));
     for (let batch = this.#log.take(); batch !== undefined; batch = this.#log.take()) {
       for (const { user } of batch.events) users.push(user as number);
+      this.#log.confirm(batch);
     }
     return users;
+  }
+
+  /** A new process, which knows nothing of the one before. */
+  restart(now: Millis): void {
+    this.up = true;
+    this.flushedAt = now;
+    this.#begin(now, this.#micros(now));
   }
 
   get #publisher(): string {
@@ -97,10 +105,10 @@ export class Api {
     return now - this.#heardAt > LAPSES_AFTER;
   }
 
-  #begin(now: Millis): void {
+  #begin(now: Millis, since = this.#log.restartAt): void {
     this.#lives++;
     this.#heardAt = now;
-    this.#log.restart(this.#named(this.#log.restartAt));
+    this.#log.restart(this.#named(since));
     this.#register(now);
   }
 

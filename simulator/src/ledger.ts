@@ -63,7 +63,7 @@ export class Ledger {
     if (before !== row.shown || this.truth.isThere(user) !== row.shown) this.settle(user, at);
     this.#seen[user] = row.seen;
     this.#show(user, row.shown);
-    this.#why[user] = row.silent ? this.#whySilent(user) : WHY.word;
+    if (!row.shown) this.#why[user] = row.silent ? this.#whySilent(user) : WHY.word;
   }
 
   /** Silence has run out. */
@@ -112,7 +112,7 @@ export class Ledger {
     const { offlineAfter, lag, spread } = this.allow;
     const limit = spokeAt + offlineAfter + lag + spread;
     const silence = overlap(from, to, from, limit);
-    const outage = this.#inFaults(Math.max(from, limit), to, 'silenceUntil');
+    const outage = this.#inFaults(user, Math.max(from, limit), to, 'silenceUntil');
     ghosts.silence += silence;
     ghosts.outage += outage;
     ghosts.avoidable += to - from - silence - outage;
@@ -132,17 +132,18 @@ export class Ledger {
     else if (this.truth.turn[user] !== TURN.none) absences.refused += unheard;
     else absences.lost += unheard;
     const delay = overlap(from, to, heard, heard + this.allow.delay);
-    const outage = this.#inFaults(Math.max(from, heard + this.allow.delay), to, 'wordsUntil');
+    const outage = this.#inFaults(user, Math.max(from, heard + this.allow.delay), to, 'wordsUntil');
     absences.delay += delay;
     absences.outage += outage;
     absences.avoidable += to - from - unheard - delay - outage;
   }
 
   /** How much of a time lies in any fault's window; the windows may overlap each other. */
-  #inFaults(from: Millis, to: Millis, end: 'wordsUntil' | 'silenceUntil'): Duration {
+  #inFaults(user: number, from: Millis, to: Millis, end: 'wordsUntil' | 'silenceUntil'): Duration {
     let [at, covered] = [from, 0];
     for (const window of this.allow.faults) {
       if (at >= to) break;
+      if (end === 'wordsUntil' && (window.only ?? user) !== user) continue;
       const part = overlap(at, to, window.from, window[end]);
       covered += part;
       if (part > 0) at = Math.min(to, window[end]);

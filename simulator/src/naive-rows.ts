@@ -1,7 +1,6 @@
 import type { Millis, PresenceEvent } from '@presence/domain';
 import type { Ledger } from './ledger.js';
 import type { Rows } from './rows.js';
-import { OFFLINE_AFTER } from './scenario.js';
 import { Silence } from './silence.js';
 
 /**
@@ -18,13 +17,13 @@ export class NaiveRows implements Rows {
     begin: Millis,
   ) {
     this.#seen = new Int32Array(users);
-    this.#silence = new Silence(users, begin);
+    this.#silence = new Silence(users, begin, ledger.allow.offlineAfter);
   }
 
   apply({ userId: user, occurredAt: seen, status }: PresenceEvent, now: Millis): void {
     const declared = status !== 'offline';
     this.#seen[user] = seen;
-    const silent = declared && now - seen > OFFLINE_AFTER;
+    const silent = declared && now - seen > this.ledger.allow.offlineAfter;
     const shown = declared && !silent;
     this.ledger.wrote(user, now, { shown, seen, silent });
     if (shown) this.#silence.watch(user, seen);
@@ -37,7 +36,7 @@ export class NaiveRows implements Rows {
   #look(user: number, now: Millis): Millis | null {
     if (this.ledger.shown[user] === 0) return null;
     const seen = this.#seen[user]!;
-    if (now - seen <= OFFLINE_AFTER) return seen;
+    if (now - seen <= this.ledger.allow.offlineAfter) return seen;
     this.ledger.expired(user, now);
     return null;
   }

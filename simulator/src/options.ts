@@ -10,7 +10,7 @@ export const HELP = `Usage: npm run simulate [-- options]
   --svg FILE        where to draw the timeline. Default: simulation.svg; with "all": nowhere
   --json            print the result as JSON
   --real            in real time, over real processes with a RabbitMQ and a Postgres of their own:
-                    --users (40), --seed and --json count; it takes about three minutes
+                    --users (40), --seed and --json count; it takes about four minutes
 
 Scenarios:
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}

@@ -1,4 +1,11 @@
-import { declaredStatus, type EventType, type Millis, type Status } from '@presence/domain';
+import {
+  APP_LEASE,
+  type Duration,
+  declaredStatus,
+  type EventType,
+  type Millis,
+  type Status,
+} from '@presence/domain';
 import type { Agenda } from './agenda.js';
 import type { Api } from './api.js';
 import { MOMENT } from './moment.js';
@@ -86,7 +93,7 @@ export class People {
   #open(device: number, now: Millis): void {
     if (this.#isOpen[device] === 1) return;
     const resumes = this.#session[device] !== 0 && this.#random.chance(RESUMES);
-    if (!resumes && !this.#pipeline.databaseUp) {
+    if (!resumes && !this.#canLogIn) {
       this.#agenda.add(now + this.#random.between(5 * SECOND, 15 * SECOND), MOMENT.open, device);
       return;
     }
@@ -95,7 +102,7 @@ export class People {
     this.#truth.opened(user, now);
     this.#isOpen[device] = 1;
     this.#away[device] = 0;
-    this.#api[device] = this.#anyApi();
+    this.#api[device] = this.#anyApi() ?? 0;
     if (resumes) this.#speak(device, 'activity', now);
     else this.#login(device, now);
     this.#closeAt[device] = now + this.#random.wait(this.#scenario.visit);
@@ -125,7 +132,8 @@ export class People {
   #beat(device: number, now: Millis): void {
     if (this.#random.chance(TURNS_AWAY)) this.#away[device] = 1 - this.#away[device]!;
     this.heartbeats++;
-    if (this.#random.chance(this.#scenario.loss)) this.#lose(device >> 1);
+    const isLost = this.#random.chance(this.#scenario.loss);
+    if (isLost && this.#pipeline.apisAwaySince === null) this.#lose(device >> 1);
     else this.#speak(device, 'heartbeat', now);
     this.#next(device, now);
   }
@@ -138,7 +146,12 @@ export class People {
 
   /** Says something to an API, which takes it or says 503; a dead one's clients go to another. */
   #speak(device: number, type: EventType, now: Millis): void {
-    if (!this.#apiOf(device).up) this.#api[device] = this.#anyApi();
+    const { apisAwaySince } = this.#pipeline;
+    if (apisAwaySince !== null) {
+      this.#speakInVain(device >> 1, now - apisAwaySince, now);
+      return;
+    }
+    if (!this.#apiOf(device).up) this.#api[device] = this.#anyApi()!;
     const api = this.#apiOf(device);
     const user = device >> 1;
     const acceptance = api.accepts(now);
@@ -153,10 +166,17 @@ export class People {
     api.record(event, now);
   }
 
+  /** Nobody answers. Dead APIs are waited for until their leases are over: that is the limit. */
+  #speakInVain(user: number, since: Duration, now: Millis): void {
+    this.#settle(user, now);
+    this.refused++;
+    this.#truth.turn[user] = since <= APP_LEASE ? TURN.owed : TURN.givenUp;
+  }
+
   #close(device: number, now: Millis): void {
     const user = device >> 1;
     this.#settle(user, now);
-    const logsOut = this.#random.chance(this.#scenario.logout) && this.#pipeline.databaseUp;
+    const logsOut = this.#random.chance(this.#scenario.logout) && this.#canLogIn;
     if (logsOut) this.#logout(device, now);
     else this.vanished++;
     this.#truth.closed(user, now);
@@ -166,7 +186,9 @@ export class People {
 
   #logout(device: number, now: Millis): void {
     this.logouts++;
-    this.#truth.loggedOut(device, now, this.#pipeline.spread);
+    // An answer that says "pending" promises nothing of what reads show.
+    const isPending = this.#pipeline.isLocked(device >> 1);
+    if (!isPending) this.#truth.loggedOut(device, now, this.#pipeline.spread);
     this.#commit(device, 'logout', now);
     if (this.#random.chance(this.#scenario.straggler)) {
       this.#straggler[device] = this.#session[device]!;
@@ -177,7 +199,9 @@ export class People {
 
   /** A request of a session that has just ended reaches an API that has not heard of that yet. */
   #straggle(device: number, now: Millis): void {
-    const api = this.#pipeline.apis[this.#anyApi()]!;
+    const any = this.#anyApi();
+    if (any === undefined) return;
+    const api = this.#pipeline.apis[any]!;
     if (api.accepts(now) !== 'accepted') return;
     const event = this.#event(device, 'activity', api.wall(now), this.#straggler[device]!);
     api.record(event, now);
@@ -214,12 +238,19 @@ export class People {
     return this.#pipeline.apis[this.#api[device]!]!;
   }
 
-  #anyApi(): number {
-    const { apis } = this.#pipeline;
-    for (;;) {
+  /** Whether somebody is there who takes a login or a logout. */
+  get #canLogIn(): boolean {
+    return this.#pipeline.databaseUp && this.#pipeline.apisAwaySince === null;
+  }
+
+  /** @returns the number of one that is up; `undefined` where none is. */
+  #anyApi(): number | undefined {
+    const { apis, apisAwaySince } = this.#pipeline;
+    while (apisAwaySince === null) {
       const at = this.#random.between(0, apis.length - 1);
       if (apis[at]!.up) return at;
     }
+    return undefined;
   }
 
   /** Thinned where the hour asks for fewer visits than the busiest one. */

@@ -3,7 +3,7 @@ import type { Agenda } from './agenda.js';
 import { Api } from './api.js';
 import { Leases } from './leases.js';
 import { MOMENT } from './moment.js';
-import { type Message, Queue } from './queue.js';
+import { Queue } from './queue.js';
 import type { Random } from './random.js';
 import type { Rows } from './rows.js';
 import { type Fault, type Scenario, spread } from './scenario.js';
@@ -38,6 +38,10 @@ export class Pipeline {
   readonly #workers: readonly Worker[];
   readonly #held: (Held | undefined)[] = [];
   readonly #free: number[] = [];
+  readonly #locked = new Set<number>();
+  /** Logins and logouts that wait for locked rows. */
+  #inbox: PresenceEvent[] = [];
+  #apisAwaySince: Millis | null = null;
   #brokerUp = true;
   #step = 0;
   #troubles = 0;
@@ -81,9 +85,20 @@ export class Pipeline {
     return this.#troubles === 0;
   }
 
+  /** Since when no API can be reached; `null` where one can. */
+  get apisAwaySince(): Millis | null {
+    return this.#apisAwaySince;
+  }
+
+  /** Whether somebody has locked the user's row: what is committed of them is pending. */
+  isLocked(user: number): boolean {
+    return this.#locked.has(user);
+  }
+
   /** Commits what must stand without the broker: logins and logouts. */
   commit(event: PresenceEvent, now: Millis): void {
-    for (const rows of this.rules) rows.apply(event, now);
+    if (this.isLocked(event.userId)) this.#inbox.push(event);
+    else for (const rows of this.rules) rows.apply(event, now);
   }
 
   handle(kind: number, subject: number, now: Millis): void {
@@ -135,18 +150,16 @@ export class Pipeline {
 
   #flush(at: number, now: Millis): void {
     const api = this.apis[at]!;
-    if (!api.up) return;
     this.#agenda.add(now + this.scenario.cutEvery, MOMENT.flush, at);
-    if (!this.#brokerUp || api.cut) return;
+    if (!api.up || !this.#brokerUp || api.cut) return;
     api.flush(now, (message) => this.queue.push(message));
     this.#deliver(now);
   }
 
   #renewApi(at: number, now: Millis): void {
     const api = this.apis[at]!;
-    if (!api.up) return;
     this.#agenda.add(now + RENEW_API_EVERY, MOMENT.renewApi, at);
-    if (this.databaseUp) api.renew(now);
+    if (api.up && this.databaseUp) api.renew(now);
   }
 
   #tick(at: number, now: Millis): void {
@@ -202,24 +215,32 @@ export class Pipeline {
   #commitHeld(slot: number, now: Millis): void {
     const held = this.#held[slot]!;
     const { worker, message } = held;
-    if (worker.up && worker.holds(held) && (worker.stuck || !this.databaseUp)) {
+    const written = worker.up && !worker.stuck && this.databaseUp && this.#write(held, now);
+    if (!written && worker.up && worker.holds(held)) {
       this.#agenda.add(now + RETRY_AFTER, MOMENT.commit, slot);
       return;
     }
     this.#held[slot] = undefined;
     this.#free.push(slot);
-    if (!worker.up || worker.stuck || !this.databaseUp) return;
-    this.#write(message, now);
+    if (!written) return;
     if (worker.settle(held) && this.#random.chance(this.scenario.again)) {
       this.queue.requeue([message]);
     }
     this.#deliver(now);
   }
 
-  #write({ events, progress }: Message, now: Millis): void {
+  /** @returns false where something of it waits for a locked row: it is not settled then. */
+  #write(held: Held, now: Millis): boolean {
     this.commits++;
-    for (const event of events as readonly SpokenEvent[]) this.commit(event, now);
-    if (progress !== null) this.leases.settle(progress);
+    const waiting: SpokenEvent[] = [];
+    for (const event of held.left as readonly SpokenEvent[]) {
+      if (this.isLocked(event.user)) waiting.push(event);
+      else this.commit(event, now);
+    }
+    held.left = waiting;
+    if (waiting.length > 0) return false;
+    if (held.message.progress !== null) this.leases.settle(held.message.progress);
+    return true;
   }
 
   #fail({ kind, which }: Fault, begins: boolean, now: Millis): void {
@@ -241,6 +262,16 @@ export class Pipeline {
       case 'database':
         this.leases.up = !begins;
         break;
+      case 'apis':
+        this.#apisAwaySince = begins ? now : null;
+        for (const api of this.apis) {
+          if (begins) this.#crashApi(api, now);
+          else api.restart(now);
+        }
+        break;
+      case 'row locked':
+        this.#lock(which, begins, now);
+        break;
       case 'api cut from the broker':
         this.apis[which]!.cut = begins;
         break;
@@ -256,6 +287,15 @@ export class Pipeline {
   #crash(worker: Worker, begins: boolean): void {
     if (begins) this.queue.requeue(worker.crash());
     else worker.up = true;
+  }
+
+  #lock(user: number, begins: boolean, now: Millis): void {
+    if (begins) {
+      this.#locked.add(user);
+      return;
+    }
+    this.#locked.delete(user);
+    for (const event of this.#inbox.splice(0)) this.commit(event, now);
   }
 
   #crashApi(api: Api, now: Millis): void {

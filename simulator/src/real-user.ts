@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Duration, Millis } from '@presence/domain';
-import type { Ledger } from './ledger.js';
 import type { Random } from './random.js';
 import { REAL_INTERVAL, tokenOf } from './real-system.js';
 import { type Truth, TURN } from './truth.js';
@@ -8,7 +7,10 @@ import { type Truth, TURN } from './truth.js';
 export interface RealWorld {
   readonly random: Random;
   readonly truth: Truth;
-  readonly ledger: Ledger;
+  /** To be called before the truth of a user changes. */
+  readonly settle: (user: number) => void;
+  /** Was told that a logout of theirs is committed, at the time that it was stamped with. */
+  readonly loggedOut: (user: number, at: Millis) => void;
   readonly urls: readonly string[];
   /** Milliseconds since the run began, by the wall clock. */
   readonly now: () => Millis;
@@ -54,16 +56,16 @@ export class RealUser {
   }
 
   async #visit(): Promise<void> {
-    const { truth, ledger, random, now, over } = this.#world;
+    const { truth, settle, random, now, over } = this.#world;
     this.#token = tokenOf(this.#user);
-    ledger.settle(this.#user, now());
+    settle(this.#user);
     truth.opened(this.#user, now());
     const until = now() + random.wait(VISIT);
     while (now() < until && !over.aborted) {
       await this.#beat();
       await this.#pause(Math.min(REAL_INTERVAL + random.between(-200, 200), until - now()));
     }
-    ledger.settle(this.#user, now());
+    settle(this.#user);
     const logsOut = !over.aborted && random.chance(LOGOUT) && (await this.#logout());
     truth.closed(this.#user, now());
     if (logsOut) await this.#seenToHaveLeft();
@@ -71,18 +73,18 @@ export class RealUser {
 
   /** From the first look on, nothing but offline is right. */
   async #seenToHaveLeft(): Promise<void> {
-    const { truth, ledger, now, nextLook } = this.#world;
+    const { truth, settle, now, nextLook } = this.#world;
     await nextLook();
-    ledger.settle(this.#user, now());
+    settle(this.#user);
     truth.loggedOut(this.#user * 2, now(), 0);
   }
 
   async #beat(): Promise<void> {
-    const { truth, ledger, random, now, begin } = this.#world;
+    const { truth, settle, random, now, begin } = this.#world;
     this.heartbeats++;
     if (random.chance(LOSS)) return this.#lose();
     const answer = await this.#send('heartbeat');
-    ledger.settle(this.#user, now());
+    settle(this.#user);
     if (answer.status === 200) {
       const { last_seen } = (await answer.json()) as { last_seen: string };
       truth.accepted(this.#user * 2, now(), Date.parse(last_seen) - begin);
@@ -101,10 +103,11 @@ export class RealUser {
   /** @returns whether reads show the farewell: not where the answer says that it is pending. */
   async #logout(): Promise<boolean> {
     const answer = await this.#send('logout');
-    this.#world.ledger.settle(this.#user, this.#world.now());
+    this.#world.settle(this.#user);
     if (answer.status !== 200) return false;
     const farewell = (await answer.json()) as { last_seen: string; pending?: boolean };
     this.loggedOutAt = Date.parse(farewell.last_seen) - this.#world.begin;
+    this.#world.loggedOut(this.#user, this.loggedOutAt);
     if (farewell.pending === true) this.pending++;
     return farewell.pending !== true;
   }

@@ -1,7 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { asOfPolicy, type Duration, type Millis, WORKER_LEASE } from '@presence/domain';
+import {
+  asOfPolicy,
+  type Duration,
+  type Millis,
+  NO_SESSION,
+  type PresenceEvent,
+  type ReportedEvent,
+  WORKER_LEASE,
+} from '@presence/domain';
 import { Ledger, type Wrong } from './ledger.js';
+import { NaiveRows } from './naive-rows.js';
+import { NaiveService } from './naive-service.js';
 import { Random } from './random.js';
 import { REAL_INTERVAL, REAL_OFFLINE_AFTER, RealSystem, tokenOf } from './real-system.js';
 import { RealUser, type RealWorld } from './real-user.js';
@@ -15,6 +25,7 @@ export interface RealResult {
   /** User-milliseconds of being there. */
   readonly presence: number;
   readonly real: Wrong;
+  readonly naive: Wrong;
   readonly heartbeats: number;
   readonly refused: number;
   /** Logouts that were answered before reads showed them. */
@@ -38,7 +49,8 @@ interface Status {
 
 /**
  * The same accounts, kept over real processes in real time: the broker is killed, then all workers
- * are, each for three times OFFLINE_AFTER.
+ * are, then Postgres is, each for three times OFFLINE_AFTER. Beside them stands what a naive service
+ * would have shown that got the same messages, and whose parts were away at the same times.
  */
 export async function simulateReal(
   users: number,
@@ -61,10 +73,13 @@ class RealRun {
   readonly #faults: { name: string; from: Millis; to: Millis }[] = [];
   readonly #truth: Truth;
   readonly #ledger: Ledger;
+  readonly #naive: NaiveRows;
+  readonly #naiveService: NaiveService;
   readonly #people: RealUser[];
   readonly #reader = tokenOf(1_000_000, 'service');
   readonly #waitingForLook: (() => void)[] = [];
   #whole = true;
+  #databaseUp = true;
 
   constructor(
     readonly system: RealSystem,
@@ -73,13 +88,14 @@ class RealRun {
     readonly tell: (text: string) => void,
   ) {
     this.#truth = new Truth(users + 1);
-    this.#ledger = new Ledger(this.#truth, {
-      offlineAfter: REAL_OFFLINE_AFTER,
-      delay: PIPELINE_DELAY + POLL_DELAY,
-      lag: PIPELINE_DELAY + POLL_DELAY,
-      spread: 0,
-      faults: this.#windows,
-    });
+    const delay = PIPELINE_DELAY + POLL_DELAY;
+    const allow = { offlineAfter: REAL_OFFLINE_AFTER, delay, lag: delay, spread: 0 };
+    const ledger = () => new Ledger(this.#truth, { ...allow, faults: this.#windows });
+    this.#ledger = ledger();
+    this.#naive = new NaiveRows(ledger(), users + 1, 0);
+    const take = (event: ReportedEvent) =>
+      this.#overwrite({ ...event, userId: Number(event.user) });
+    this.#naiveService = new NaiveService(system.broker.url, take, this.#over.signal);
     setMaxListeners(0, this.#over.signal);
     const random = new Random(seed);
     this.#people = Array.from(
@@ -89,15 +105,17 @@ class RealRun {
   }
 
   async run(): Promise<RealResult> {
+    const { ended } = await this.#naiveService.start();
     const living = this.#people.map((person) => person.live());
     const polling = this.#poll();
     const script = this.#script().finally(() => this.#over.abort());
-    await Promise.all([script, polling, ...living]);
+    await Promise.all([script, polling, ended, ...living]);
     return this.#result();
   }
 
   async #script(): Promise<void> {
-    const { broker } = this.system;
+    const { broker, postgres } = this.system;
+    const naive = this.#naiveService;
     await this.#wait(20_000, 'all is well');
     await this.#outage(
       'broker killed',
@@ -106,12 +124,28 @@ class RealRun {
     );
     await this.#outage(
       'workers killed',
-      () => this.system.killWorkers(),
-      () => this.system.startWorkers(),
+      () => Promise.all([this.system.killWorkers(), naive.pause()]),
+      () => this.system.startWorkers().then(() => naive.resume()),
+    );
+    await this.#outage(
+      'Postgres killed',
+      () => {
+        this.#databaseUp = false;
+        return Promise.all([postgres.kill(), naive.pause()]);
+      },
+      async () => {
+        await postgres.restart();
+        this.#databaseUp = true;
+        naive.resume();
+      },
     );
   }
 
-  async #outage(name: string, begin: () => Promise<void>, end: () => Promise<void>): Promise<void> {
+  async #outage(
+    name: string,
+    begin: () => Promise<unknown>,
+    end: () => Promise<void>,
+  ): Promise<void> {
     const from = this.#now();
     const fault = { name, from, to: Number.POSITIVE_INFINITY };
     const window = { from: from - PIPELINE_DELAY, wordsUntil: fault.to, silenceUntil: fault.to };
@@ -131,14 +165,18 @@ class RealRun {
   async #poll(): Promise<void> {
     while (!this.#over.signal.aborted) {
       const waiting = this.#waitingForLook.splice(0);
-      for (const status of await this.#read()) this.#note(status);
-      for (const resolve of waiting) resolve();
+      const statuses = await this.#read();
+      for (const status of statuses ?? []) this.#note(status);
+      if (statuses === undefined) this.#waitingForLook.push(...waiting);
+      else for (const resolve of waiting) resolve();
+      if (this.#databaseUp) this.#naive.sweep(this.#now());
       await wait(POLL_EVERY);
     }
     for (const resolve of this.#waitingForLook) resolve();
   }
 
-  async #read(): Promise<readonly Status[]> {
+  /** @returns `undefined` where nothing can be read, for want of a database. */
+  async #read(): Promise<readonly Status[] | undefined> {
     const user_ids = Array.from({ length: this.users }, (_, at) => at + 1);
     const url = `${this.system.urls[0]}/api/users/admin/users/online-status/query/`;
     const response = await fetch(url, {
@@ -146,6 +184,8 @@ class RealRun {
       headers: { authorization: `Bearer ${this.#reader}`, 'content-type': 'application/json' },
       body: JSON.stringify({ user_ids }),
     });
+    const mayFail = this.#now() < (this.#windows.at(-1)?.wordsUntil ?? 0);
+    if (response.status === 503 && mayFail) return undefined;
     if (!response.ok) throw new Error(`Reading was answered with ${response.status}.`);
     return ((await response.json()) as { statuses: Status[] }).statuses;
   }
@@ -160,11 +200,29 @@ class RealRun {
     this.#ledger.wrote(user, this.#now(), { shown, seen, silent });
   }
 
+  /** The naive rule has no order of events, so an arrival is all that counts. */
+  #overwrite(event: PresenceEvent): void {
+    const occurredAt = event.occurredAt - this.#begin;
+    this.#naive.apply({ ...event, occurredAt }, this.#now());
+  }
+
+  #settle(user: number): void {
+    for (const ledger of [this.#ledger, this.#naive.ledger]) ledger.settle(user, this.#now());
+  }
+
   #world(random: Random): RealWorld {
     return {
       random,
       truth: this.#truth,
-      ledger: this.#ledger,
+      settle: (user) => this.#settle(user),
+      loggedOut: (userId, at) =>
+        this.#overwrite({
+          type: 'logout',
+          userId,
+          occurredAt: at + this.#begin,
+          status: 'offline',
+          sessionId: NO_SESSION,
+        }),
       urls: this.system.urls,
       now: () => this.#now(),
       begin: this.#begin,
@@ -176,12 +234,13 @@ class RealRun {
 
   #result(): RealResult {
     const took = this.#now();
-    for (let user = 1; user <= this.users; user++) this.#ledger.settle(user, took);
+    for (let user = 1; user <= this.users; user++) this.#settle(user);
     return {
       users: this.users,
       took,
       presence: this.#truth.presenceUntil(took),
       real: this.#ledger.wrong,
+      naive: this.#naive.ledger.wrong,
       heartbeats: this.#people.reduce((sum, { heartbeats }) => sum + heartbeats, 0),
       refused: this.#people.reduce((sum, { refused }) => sum + refused, 0),
       pending: this.#people.reduce((sum, { pending }) => sum + pending, 0),

@@ -12,7 +12,7 @@ const REASONS = {
   absences: {
     lost: 'network lost more heartbeats than OFFLINE_AFTER spans',
     turn: 'refused in an outage, then lost the turn that was theirs',
-    refused: 'came while requests were refused',
+    refused: 'came, or spoke in vain, while no API took requests',
     logout: 'logged out on one device, the other not heard since',
     delay: "heard; within the pipeline's delay",
     outage: 'heard; an outage hid it',
@@ -28,21 +28,12 @@ export function avoidableSeconds({ ghosts, absences }: Wrong): number {
 /** One scenario as text, the naive rule beside it. */
 export function reportText(result: Result, took: number): string {
   const { scenario, seed, presence, real, naive } = result;
-  const [right, naively] = [real, naive].map((wrong) => accuracy(wrong, presence));
   return [
     `${scenario.name}: ${scenario.about}\n`,
     `  ${number(scenario.users)} users, ${number(scenario.hours)} h, seed ${seed}; `,
     `${number(result.counts.heartbeats)} heartbeats in ${(took / 1_000).toFixed(1)} s\n`,
     ...scenario.faults.map((fault) => `  ${faultText(fault)}\n`),
-    `\n  ${''.padEnd(56)}${'presence'.padStart(14)}${'naive rule'.padStart(14)}\n`,
-    line('user-seconds there', presence, presence),
-    '\n  ghosts: shown online or away, though gone\n',
-    ...reasonLines(REASONS.ghosts, real.ghosts, naive.ghosts),
-    '\n  false absences: shown offline, though there\n',
-    ...reasonLines(REASONS.absences, real.absences, naive.absences),
-    '\n',
-    line('avoidable user-seconds', avoidable(real), avoidable(naive)),
-    `  ${'shown as they could best be known'.padEnd(56)}${right!.padStart(14)}${naively!.padStart(14)}\n`,
+    ...accountText(presence, real, naive),
     `\n  ${countsText(result)}\n`,
   ].join('');
 }
@@ -65,18 +56,15 @@ export function reportJson({ scenario, seed, presence, real, naive, counts }: Re
 }
 
 /** What the real processes did. */
-export function realText({ users, took, presence, real, heartbeats, ...run }: RealResult): string {
+export function realText(result: RealResult): string {
+  const { users, took, presence, real, naive, heartbeats, ...run } = result;
   return [
     `${number(users)} users at real processes for ${seconds(took)} s; `,
     `${number(heartbeats)} heartbeats, ${number(run.refused)} refused, ${number(run.pending)} logouts pending\n`,
     ...run.faults.map(
       ({ name, from, to }) => `  ${seconds(from)} s to ${seconds(to)} s  ${name}\n`,
     ),
-    line('user-seconds there', presence),
-    '\n  ghosts: shown online or away, though gone\n',
-    ...reasonLines(REASONS.ghosts, real.ghosts),
-    '\n  false absences: shown offline, though there\n',
-    ...reasonLines(REASONS.absences, real.absences),
+    ...accountText(presence, real, naive),
   ].join('');
 }
 
@@ -85,10 +73,11 @@ export function realJson({
   took,
   presence,
   real,
+  naive,
   heartbeats,
   refused,
 }: RealResult): unknown {
-  const wrong = inSeconds({ took, presence, real });
+  const wrong = inSeconds({ took, presence, real, naive });
   return { users, unit: 'user-seconds', ...wrong, heartbeats, refused };
 }
 
@@ -108,10 +97,12 @@ const NAMES: Readonly<Record<FaultKind, (which: number) => string>> = {
   broker: () => 'broker away',
   workers: () => 'all workers away',
   database: () => 'Postgres away',
+  apis: () => 'all APIs away',
   'api cut from the broker': (which) => `API ${which} cut from the broker`,
   'api crash': (which) => `API ${which} crashes`,
   'worker crash': (which) => `worker ${which} crashes`,
   'worker stuck': (which) => `worker ${which} stuck`,
+  'row locked': (which) => `row of user ${which} locked`,
   'clocks step': (which) => `all clocks ${which / 1_000} s ahead`,
 };
 
@@ -119,18 +110,34 @@ export function named(kind: FaultKind, which: number): string {
   return NAMES[kind](which);
 }
 
+/** Both rules' accounts, side by side. */
+function accountText(presence: number, real: Wrong, naive: Wrong): string[] {
+  const [right, naively] = [real, naive].map((wrong) => accuracy(wrong, presence).padStart(14));
+  return [
+    `\n  ${''.padEnd(56)}${'presence'.padStart(14)}${'naive rule'.padStart(14)}\n`,
+    line('user-seconds there', presence, presence),
+    '\n  ghosts: shown online or away, though gone\n',
+    ...reasonLines(REASONS.ghosts, real.ghosts, naive.ghosts),
+    '\n  false absences: shown offline, though there\n',
+    ...reasonLines(REASONS.absences, real.absences, naive.absences),
+    '\n',
+    line('avoidable user-seconds', avoidable(real), avoidable(naive)),
+    `  ${'shown as they could best be known'.padEnd(56)}${right}${naively}\n`,
+  ];
+}
+
 function reasonLines<K extends string>(
   reasons: Readonly<Record<K, string>>,
   real: Readonly<Record<K, number>>,
-  naive?: Readonly<Record<K, number>>,
+  naive: Readonly<Record<K, number>>,
 ): string[] {
   return (Object.keys(reasons) as K[]).map((key) =>
-    line(`  ${reasons[key]}`, real[key], naive?.[key]),
+    line(`  ${reasons[key]}`, real[key], naive[key]),
   );
 }
 
-function line(label: string, ...millis: (number | undefined)[]): string {
-  const columns = millis.map((value) => (value === undefined ? '' : seconds(value).padStart(14)));
+function line(label: string, ...millis: number[]): string {
+  const columns = millis.map((value) => seconds(value).padStart(14));
   return `  ${label.padEnd(56)}${columns.join('')}\n`;
 }
 
@@ -138,7 +145,7 @@ function countsText({ counts }: Result): string {
   const { logins, logouts, vanished, lost, refused, changes, expiries, longestQueue } = counts;
   return [
     `${number(logins)} logins, ${number(logouts)} logouts, ${number(vanished)} vanished; `,
-    `${number(lost)} heartbeats lost, ${number(refused)} requests refused;\n  `,
+    `${number(lost)} heartbeats lost, ${number(refused)} requests refused or unanswered;\n  `,
     `${number(changes)} changes announced, ${number(expiries)} of them expiries; `,
     `longest queue ${number(longestQueue)}`,
   ].join('');

@@ -45,7 +45,7 @@ export class PresenceRows implements Rows {
   ) {
     this.#rows = new Array<Presence | undefined>(users);
     this.#shown = new Uint8Array(users).fill(STATUSES.indexOf('offline'));
-    this.#silence = new Silence(users, begin);
+    this.#silence = new Silence(users, begin, OFFLINE_AFTER);
     this.#asOf = begin;
   }
 

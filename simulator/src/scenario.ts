@@ -5,10 +5,12 @@ export type FaultKind =
   | 'broker'
   | 'workers'
   | 'database'
+  | 'apis'
   | 'api cut from the broker'
   | 'api crash'
   | 'worker crash'
   | 'worker stuck'
+  | 'row locked'
   | 'clocks step';
 
 export interface Fault {
@@ -16,7 +18,7 @@ export interface Fault {
   readonly at: Millis;
   /** When the part is back. A crashed API never is; its fault lasts no time. */
   readonly until: Millis;
-  /** Which API or worker it is; by how much clocks step. */
+  /** Which API or worker it is; whose row is locked; by how much clocks step. */
   readonly which: number;
 }
 
@@ -100,7 +102,7 @@ export function fault(
   { hours = SMALL.hours, which = 0 }: { hours?: number; which?: number } = {},
 ): Fault {
   const at = Math.round(part * hours * HOUR);
-  return { kind, at, until: at + minutes * MINUTE, which };
+  return { kind, at, until: at + Math.round(minutes * MINUTE), which };
 }
 
 /** A day on which every part fails once. */
@@ -154,6 +156,10 @@ export const SCENARIOS: readonly Scenario[] = [
   small('api-cut', 'one of two APIs is cut from the broker', {
     faults: [fault('api cut from the broker', 1 / 3, 10, { which: 1 })],
   }),
+  small('apis', 'all APIs are away at once, for less than a lease lasts, and for longer', {
+    loss: 0.05,
+    faults: [fault('apis', 1 / 4, 55 / 60), fault('apis', 1 / 2, 10)],
+  }),
   small('api-crash', 'one of two APIs crashes and stays away', {
     faults: [fault('api crash', 1 / 3, 0, { which: 1 })],
   }),
@@ -164,6 +170,14 @@ export const SCENARIOS: readonly Scenario[] = [
   }),
   small('worker-stuck', 'one of two workers cannot commit while the other runs ahead', {
     faults: [fault('worker stuck', 1 / 3, 5, { which: 1 })],
+  }),
+  small('row-locked', "one user's row is locked for minutes, now this one's, now that one's", {
+    // So that words of others travel with those that have to wait.
+    users: 800,
+    cutEvery: SECOND,
+    faults: [1, 2, 3, 4, 5, 6].map((which) =>
+      fault('row locked', which * 0.15 - 0.07, 5, { which }),
+    ),
   }),
   small('other-services', 'all words but logins come from services that keep no count', {
     others: 2,
@@ -187,12 +201,16 @@ export interface FaultWindow {
   readonly from: Millis;
   readonly wordsUntil: Millis;
   readonly silenceUntil: Millis;
+  /** The one user whose words are kept from getting through; else everybody's are. */
+  readonly only?: number;
 }
 
 export function faultWindow({ kind, at, until, which }: Fault): FaultWindow {
-  const wordsUntil = until + RECOVERY;
+  // The dead are waited for from their death on; those that follow them hold nothing up.
+  const wordsUntil = (kind === 'apis' ? at : until) + RECOVERY;
   const silenceUntil = wordsUntil + standstill(kind, which) + AS_OF_POLICY.hold;
-  return { from: at - PIPELINE_DELAY, wordsUntil, silenceUntil };
+  const window = { from: at - PIPELINE_DELAY, wordsUntil, silenceUntil };
+  return kind === 'row locked' ? { ...window, only: which } : window;
 }
 
 /** How far apart two clocks can be, one of them read before a step and one after. */
@@ -205,6 +223,7 @@ export function spread({ skew, faults }: Scenario): Duration {
 function standstill(kind: FaultKind, which: number): Duration {
   switch (kind) {
     case 'api crash':
+    case 'apis':
     case 'database': // An API without broker and database gives itself up; its old life is waited for.
       return APP_LEASE;
     case 'workers':

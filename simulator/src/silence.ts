@@ -1,5 +1,4 @@
 import type { Duration, Millis } from '@presence/domain';
-import { OFFLINE_AFTER } from './scenario.js';
 
 /** Fine enough beside the pipeline's delay. */
 const BUCKET: Duration = 250;
@@ -13,7 +12,11 @@ export class Silence {
   readonly #watched: Uint8Array;
   #reached: number;
 
-  constructor(users: number, begin: Millis) {
+  constructor(
+    users: number,
+    begin: Millis,
+    readonly offlineAfter: Duration,
+  ) {
     this.#watched = new Uint8Array(users);
     this.#reached = bucketOf(begin);
   }
@@ -44,7 +47,7 @@ export class Silence {
   }
 
   #put(user: number, seen: Millis): void {
-    const due = Math.max(bucketOf(seen + OFFLINE_AFTER) + 1, this.#reached + 1);
+    const due = Math.max(bucketOf(seen + this.offlineAfter) + 1, this.#reached + 1);
     const users = this.#buckets.get(due);
     if (users === undefined) this.#buckets.set(due, [user]);
     else users.push(user);

@@ -2,6 +2,8 @@ import type { Duration, Millis } from '@presence/domain';
 
 /** How many of a user's latest accepted events are remembered: more than the longest outage sees. */
 const REMEMBERED = 64;
+/** A user's share of the list of words. */
+const WORDS = REMEMBERED * 2;
 const DEVICES = 2;
 const NONE = -0x8000_0000;
 
@@ -22,8 +24,9 @@ export class Truth {
   /** How many devices of each user are open. */
   readonly open: Uint8Array;
   readonly turn: Uint8Array;
-  readonly #heardAt: Int32Array;
-  readonly #stamps: Int32Array;
+  /** Pairs of when an event was heard and what it was stamped, REMEMBERED of them a user. */
+  readonly #words: Int32Array;
+  /** Where the next pair goes. */
   readonly #slot: Uint8Array;
   /** By device: when an API last accepted something that no logout has overruled since. */
   readonly #voiceAt: Int32Array;
@@ -36,8 +39,7 @@ export class Truth {
     this.open = new Uint8Array(users);
     this.turn = new Uint8Array(users);
     this.#voiceAt = new Int32Array(users * DEVICES).fill(NONE);
-    this.#heardAt = new Int32Array(users * REMEMBERED).fill(NONE);
-    this.#stamps = new Int32Array(users * REMEMBERED).fill(NONE);
+    this.#words = new Int32Array(users * WORDS).fill(NONE);
     this.#slot = new Uint8Array(users);
   }
 
@@ -69,10 +71,10 @@ export class Truth {
     const user = Math.floor(device / DEVICES);
     this.#voiceAt[device] = at;
     this.turn[user] = TURN.none;
-    const slot = user * REMEMBERED + this.#slot[user]!;
-    this.#heardAt[slot] = at;
-    this.#stamps[slot] = stamp;
-    this.#slot[user] = (this.#slot[user]! + 1) % REMEMBERED;
+    const slot = this.#slot[user]!;
+    this.#words[user * WORDS + slot] = at;
+    this.#words[user * WORDS + slot + 1] = stamp;
+    this.#slot[user] = (slot + 2) % WORDS;
   }
 
   /** Was refused, and may have been heard all the same: a 503 promises nothing either way. */
@@ -82,25 +84,25 @@ export class Truth {
 
   /** The API that accepted them has crashed before they were on their way. */
   forget(user: number, acceptedSince: Millis): void {
-    for (let slot = user * REMEMBERED; slot < (user + 1) * REMEMBERED; slot++) {
-      if (this.#heardAt[slot]! >= acceptedSince) this.#stamps[slot] = NONE;
+    for (let slot = user * WORDS; slot < (user + 1) * WORDS; slot += 2) {
+      if (this.#words[slot]! >= acceptedSince) this.#words[slot + 1] = NONE;
     }
   }
 
   /** When the first event was accepted that is stamped later than `stamp`; else Infinity. */
   firstHeardAfter(user: number, stamp: Millis): Millis {
     let first = Number.POSITIVE_INFINITY;
-    for (let slot = user * REMEMBERED; slot < (user + 1) * REMEMBERED; slot++) {
-      const at = this.#heardAt[slot]!;
-      if (this.#stamps[slot]! > stamp && at < first) first = at;
+    for (let slot = user * WORDS; slot < (user + 1) * WORDS; slot += 2) {
+      const at = this.#words[slot]!;
+      if (this.#words[slot + 1]! > stamp && at < first) first = at;
     }
     return first;
   }
 
   /** Whether the user spoke, and was heard, within `duration` after `stamp`. */
   spokeWithin(user: number, stamp: Millis, duration: Duration): boolean {
-    for (let slot = user * REMEMBERED; slot < (user + 1) * REMEMBERED; slot++) {
-      const heard = this.#stamps[slot]!;
+    for (let slot = user * WORDS; slot < (user + 1) * WORDS; slot += 2) {
+      const heard = this.#words[slot + 1]!;
       if (heard > stamp && heard <= stamp + duration) return true;
     }
     return false;

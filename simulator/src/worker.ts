@@ -1,4 +1,4 @@
-import type { Millis, Progress } from '@presence/domain';
+import type { Millis, Progress, ReportedEvent } from '@presence/domain';
 import type { Leases } from './leases.js';
 import type { Message } from './queue.js';
 
@@ -7,6 +7,8 @@ export interface Held {
   readonly message: Message;
   readonly worker: Worker;
   readonly receivedAt: Millis;
+  /** What is not written yet. */
+  left: readonly ReportedEvent[];
 }
 
 const PREFETCH = 300;
@@ -30,7 +32,8 @@ export class Worker {
   }
 
   take(message: Message, now: Millis): Held {
-    const held = { message, worker: this, receivedAt: now + this.skew() };
+    const receivedAt = now + this.skew();
+    const held = { message, worker: this, receivedAt, left: message.events };
     this.#held.add(held);
     return held;
   }

@@ -22,7 +22,7 @@ function total(parts: Wrong['ghosts'] | Wrong['absences']): number {
 describe('The simulator', () => {
   const results = new Map<string, Result>();
   before(function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     for (const { name } of SCENARIOS) results.set(name, simulate(scenario(name), 7));
   });
 
@@ -81,7 +81,7 @@ describe('The simulator sees that somebody lies', () => {
         super.sweep(now, now);
       }
     }
-    for (const name of ['broker', 'workers', 'api-cut']) {
+    for (const name of ['broker', 'workers', 'api-cut', 'apis', 'row-locked']) {
       const { real } = simulate(scenario(name), 7, { Rows: ClockRows });
       expect(real.absences.avoidable, name).to.be.greaterThan(0);
     }
