@@ -2,10 +2,10 @@ import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { type EventPublisher, type EventSource, Unavailable } from '@presence/domain';
 import { eventually, services } from '@presence/test-services';
 import { expect } from 'chai';
+import { ChangedConfirms } from './changed-confirms.js';
 import { collector, expectNoGap, heartbeat, statusSet } from './queue-contract.js';
 import { Operator } from './rabbitmq-queue.js';
 import { TcpProxy } from './tcp-proxy.js';
-import { WithheldConfirms } from './withheld-confirms.js';
 
 const SETTLED = { kind: 'settled', refusals: [], reply: null } as const;
 
@@ -127,7 +127,7 @@ describe('RabbitMQ, when things break', () => {
   });
 
   it('sends again, on a new connection, what a broker that lives never confirms', async () => {
-    proxy.through = () => new WithheldConfirms();
+    proxy.through = () => new ChangedConfirms('nothing');
     const confirmed: number[] = [];
     const impatient = new RabbitmqBroker({
       urls: [way],
@@ -146,6 +146,19 @@ describe('RabbitMQ, when things break', () => {
     expect(confirmed).to.deep.equal([1]);
     await events.close(1_000);
     await impatient.close();
+  });
+
+  it('connects anew where a broker refuses everything, and not for a single refusal', async () => {
+    const events = publisher();
+    proxy.through = () => new ChangedConfirms('refusals');
+    await ready(broker);
+    const began = performance.now();
+    events.record(heartbeat(1));
+    await eventually(() => lost.some((reason) => reason.includes('refused every message')));
+    expect(performance.now() - began).to.be.at.least(1_000);
+    proxy.through = undefined;
+    const taken = await consume();
+    await eventually(() => taken.events.length > 0);
   });
 
   it('throws at the timeout where a black hole swallows a submitted event', async () => {

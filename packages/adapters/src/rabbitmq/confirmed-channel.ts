@@ -19,6 +19,11 @@ export interface Outgoing {
 
 /** For those who cannot wait: after this long they are told that nobody knows. */
 const PATIENCE: Duration = 10_000;
+/**
+ * A channel that RabbitMQ 3.10 opens after the leader of a quorum queue has died, and before the
+ * next one is known, asks the dead one for good, and refuses everything: only another one helps.
+ */
+const REFUSED_FOR: Duration = 1_000;
 const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
 
 /**
@@ -35,6 +40,8 @@ export class ConfirmedChannel implements Participant {
   #published = 0;
   #overdueTimer: NodeJS.Timeout | undefined;
   #unblockedAt = 0;
+  /** Since when the broker has refused whatever it got on this channel. */
+  #refusedSince: number | undefined;
   #channel: ConfirmChannel | undefined;
   #blocked = false;
   #full = false;
@@ -74,6 +81,7 @@ export class ConfirmedChannel implements Participant {
     this.#overdueTimer = setInterval(() => this.#renewIfOverdue(), interval);
     this.#blocked = false;
     this.#full = false;
+    this.#refusedSince = undefined;
     this.#tellReady();
   }
 
@@ -145,6 +153,7 @@ export class ConfirmedChannel implements Participant {
     this.#full = !channel.publish(exchange, routingKey, body, properties, (error) => {
       this.#unconfirmed.delete(number);
       const returned = this.#returned.delete(String(options.messageId));
+      this.#noteVerdict(channel, error === null);
       if (error) concluded(new NotConfirmed('The broker did not confirm.', { cause: error }));
       else if (returned) this.#tellGone(concluded);
       else concluded();
@@ -162,6 +171,14 @@ export class ConfirmedChannel implements Participant {
   /** The broker says why in 'error'; 'close' may come without one. */
   #renewFrom(channel: ConfirmChannel, reason: Error): void {
     if (this.#channel === channel) this.#connection.renew(reason);
+  }
+
+  #noteVerdict(channel: ConfirmChannel, taken: boolean): void {
+    if (taken) this.#refusedSince = undefined;
+    else this.#refusedSince ??= performance.now();
+    if (taken || performance.now() - this.#refusedSince! < REFUSED_FOR) return;
+    const reason = new Error(`The broker has refused every message for ${REFUSED_FOR} ms.`);
+    setImmediate(() => this.#renewFrom(channel, reason)); // First, everybody is told.
   }
 
   #noteReturned(messageId: string): void {
