@@ -29,6 +29,8 @@ export interface FaultCase {
    * and two workers.
    */
   readonly shape?: Shape | ((hasten: number) => Shape);
+  /** Of how many the broker is a cluster; such a case has a lane of its own. Default 1. */
+  readonly brokers?: number;
   /** The most that it may take from the end of the fault until all is well, in milliseconds. */
   readonly healthyWithin?: number;
   /** Errors that it throws are misses. */

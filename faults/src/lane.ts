@@ -36,7 +36,7 @@ export async function runLane(
   let system: System | undefined;
   try {
     for (const fault of faults) {
-      system ??= await System.start();
+      system ??= await System.start(fault.brokers);
       const result = await runCase(fault, system, options);
       results.push(result);
       options.say(`${fault.number} ${fault.fault}: ${verdict(result)}`);

@@ -14,7 +14,7 @@ const MARKER = 'faults.marker';
  * the dead-letter queue, so that each case begins with none.
  */
 export class Listener {
-  readonly #url: string;
+  readonly #url: () => string;
   readonly #ending = new AbortController();
   readonly #markers = new Set<string>();
   #model: ChannelModel | undefined;
@@ -23,7 +23,8 @@ export class Listener {
   /** In order of hearing, repeats included. */
   heard: StatusChange[] = [];
 
-  constructor(url: string) {
+  /** @param url of the broker; of a cluster, of a member that runs now */
+  constructor(url: () => string) {
     this.#url = url;
   }
 
@@ -58,7 +59,7 @@ export class Listener {
 
   /** Takes all letters. */
   async takeLetters(): Promise<DeadLetter[]> {
-    const model = await connect(this.#url);
+    const model = await connect(this.#url());
     try {
       const channel = await model.createChannel();
       const letters: DeadLetter[] = [];
@@ -89,7 +90,7 @@ export class Listener {
 
   /** One connection's life. */
   async #listen(): Promise<void> {
-    const model = await connect(this.#url, { timeout: 4_000 });
+    const model = await connect(this.#url(), { timeout: 4_000 });
     const closed = new Promise<void>((resolve) => model.on('close', () => resolve()));
     model.on('error', () => {}); // 'close' follows.
     this.#model = model;

@@ -5,10 +5,12 @@ import {
   type Child,
   createDatabase,
   eventually,
+  RabbitCluster,
   type RabbitServer,
   type Server,
   startPostgres,
   startRabbit,
+  startRabbitCluster,
 } from '@presence/test-services';
 import {
   ADD_PEOPLE,
@@ -98,13 +100,18 @@ export class System {
     this.broker = broker;
     this.postgres = postgres;
     this.#processes = processes;
-    this.listener = new Listener(broker.url);
+    this.listener = new Listener(() => broker.url);
   }
 
-  static async start(): Promise<System> {
-    const [broker, postgres] = await Promise.all([startRabbit(), startPostgres()]);
+  /** @param brokers how many; several are a cluster */
+  static async start(brokers = 1): Promise<System> {
+    const [broker, postgres] = await Promise.all([
+      brokers === 1 ? startRabbit() : startRabbitCluster(brokers),
+      startPostgres(),
+    ]);
+    const urls = broker instanceof RabbitCluster ? broker.urls : broker.url;
     const processes = await RunningSystem.start(
-      { LOG_LEVEL: 'warn' },
+      { LOG_LEVEL: 'warn', AMQP_URL: urls },
       {
         amqpUrl: broker.url,
         databaseUrl: postgres.url,

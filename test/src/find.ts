@@ -75,11 +75,16 @@ async function useGiven(kind: Kind<Server>, url: string): Promise<Found> {
 
 /** Starts one of the machine's programs as a process of our own, installing it where we may. */
 export async function startPrivate<S extends Server>(kind: Kind<S>): Promise<S> {
+  return kind.start(await programsOf(kind));
+}
+
+/** @returns the folder of its programs, for whoever starts them */
+export async function programsOf(kind: Kind<Server>): Promise<string> {
   if (kind.programs() === undefined && canInstall()) await installOnce();
   const programs = kind.programs();
   if (programs === undefined) throw new Error(missing(kind));
   say(`${kind.name}: starting a private one from ${programs} …`);
-  return kind.start(programs);
+  return programs;
 }
 
 let installation: Promise<void> | undefined;

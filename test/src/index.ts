@@ -1,4 +1,5 @@
-import { POSTGRES, RABBITMQ, startPrivate } from './find.js';
+import { POSTGRES, programsOf, RABBITMQ, startPrivate } from './find.js';
+import { RabbitCluster } from './rabbit-cluster.js';
 import type { RabbitServer } from './rabbit-server.js';
 import type { Server } from './server.js';
 
@@ -8,6 +9,7 @@ export { createDatabase, type Database, type DatabaseOptions } from './database.
 export { eventually } from './eventually.js';
 export { freePort, freePorts } from './free-port.js';
 export { type ProcessOptions, startProcess } from './process.js';
+export { RabbitCluster } from './rabbit-cluster.js';
 export type { RabbitServer } from './rabbit-server.js';
 export type { Server } from './server.js';
 export { type Services, services } from './services.js';
@@ -21,4 +23,9 @@ export function startPostgres(): Promise<Server> {
 /** A RabbitMQ of a test's own, to be killed and restarted at will. */
 export function startRabbit(): Promise<RabbitServer> {
   return startPrivate(RABBITMQ);
+}
+
+/** Several RabbitMQs of a test's own that are one cluster. */
+export async function startRabbitCluster(size: number): Promise<RabbitCluster> {
+  return RabbitCluster.start(await programsOf(RABBITMQ), size);
 }

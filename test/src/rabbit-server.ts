@@ -27,13 +27,20 @@ interface Ports {
 }
 
 /** Starts a RabbitMQ of its own from the programs in `programs`. */
-export async function startRabbitProgram(programs: string): Promise<RabbitServer> {
+export async function startRabbitProgram(
+  programs: string,
+  beside?: RabbitProcess,
+): Promise<RabbitProcess> {
   const account = accountFor('rabbitmq');
   const folder = await temporaryFolder('rabbitmq', account);
   const [amqpPort, distribution, names] = await freePorts(3);
-  const ports = { amqp: amqpPort!, distribution: distribution!, names: names! };
+  const ports = {
+    amqp: amqpPort!,
+    distribution: distribution!,
+    names: beside?.namesPort ?? names!,
+  };
   await writeFiles(folder, ports, account);
-  const server = new RabbitProcess(programs, folder, account, ports);
+  const server = new RabbitProcess(programs, folder, account, ports, beside === undefined);
   await server.restart();
   return server;
 }
@@ -52,11 +59,19 @@ async function writeFiles(folder: string, ports: Ports, account: Account): Promi
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   for (const name of ['data', 'log', 'home']) {
     await mkdir(join(folder, name));
-    if (account.uid !== undefined) chownSync(join(folder, name), account.uid, account.gid ?? 0);
+    own(join(folder, name), account);
   }
+  // Who knows it may join; nobody but these servers can reach their ports.
+  const cookie = join(folder, 'home', '.erlang.cookie');
+  await writeFile(cookie, 'presence', { mode: 0o400 });
+  own(cookie, account);
 }
 
-class RabbitProcess implements RabbitServer {
+function own(path: string, { uid, gid = 0 }: Account): void {
+  if (uid !== undefined) chownSync(path, uid, gid);
+}
+
+export class RabbitProcess implements RabbitServer {
   readonly url: string;
   #child: Child | undefined;
   #names: Child | undefined;
@@ -67,8 +82,19 @@ class RabbitProcess implements RabbitServer {
     private readonly folder: string,
     private readonly account: Account,
     private readonly ports: Ports,
+    /** Whether the name server is its own, and not that of another one beside it. */
+    private readonly keepsNames: boolean,
   ) {
     this.url = `amqp://guest:guest@127.0.0.1:${ports.amqp}`;
+  }
+
+  /** Its name in a cluster. */
+  get node(): string {
+    return `presence-test-${this.ports.amqp}@localhost`;
+  }
+
+  get namesPort(): number {
+    return this.ports.names;
   }
 
   /** Of the Erlang machine, not of the shell script around it. */
@@ -100,6 +126,14 @@ class RabbitProcess implements RabbitServer {
     this.#pid = Number(await readFile(join(this.folder, 'data', 'pid'), 'utf8'));
   }
 
+  /** Gives up what it holds for what the other one's cluster holds. */
+  async join({ node }: RabbitProcess): Promise<void> {
+    await this.ctl('stop_app');
+    await this.ctl('join_cluster', node);
+    await this.ctl('start_app');
+    await pingRabbit(this.url);
+  }
+
   async dispose(): Promise<void> {
     await this.kill(); // Its data goes too: an orderly end would only take time.
     await this.#names?.kill();
@@ -117,7 +151,7 @@ class RabbitProcess implements RabbitServer {
 
   /** In the foreground, so that it ends with us; Erlang would leave it behind as a daemon. */
   async #startNames(): Promise<void> {
-    if (this.#names?.running) return;
+    if (!this.keepsNames || this.#names?.running) return;
     const program = findProgram('epmd') ?? erlangProgram('epmd');
     if (program === undefined) throw new Error('Erlang is here, but its program epmd is not.');
     this.#names = this.#spawn(program, [
@@ -144,7 +178,7 @@ class RabbitProcess implements RabbitServer {
       PATH: process.env.PATH,
       LANG: 'C.UTF-8',
       HOME: at('home'), // Where the cookie is kept.
-      RABBITMQ_NODENAME: `presence-test-${this.ports.amqp}@localhost`,
+      RABBITMQ_NODENAME: this.node,
       RABBITMQ_CONF_ENV_FILE: at('rabbitmq-env.conf'),
       RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
       RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),

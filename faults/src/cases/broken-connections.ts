@@ -25,7 +25,7 @@ export const BROKEN_CONNECTIONS: FaultCase = {
   shape: { apis: 1, workers: 2 },
   run: async (trial) => {
     const { system } = trial;
-    const api = await system.startApi({ ways: true, settings: { LOG_LEVEL: 'warn' } });
+    const api = await system.startApi({ ways: true });
     const load = await trial.load();
     for (let round = 0; round < ROUNDS; round++) {
       const { served } = load;

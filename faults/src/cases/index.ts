@@ -4,6 +4,7 @@ import { BROKEN_CONNECTIONS, STALE_ACKNOWLEDGEMENT } from './broken-connections.
 import { BROKER_ALARM } from './broker-alarm.js';
 import { BROKER_AWAY } from './broker-away.js';
 import { CLOCKS } from './clocks.js';
+import { CLUSTER } from './cluster.js';
 import { CROWD } from './crowd.js';
 import { DEADLOCK } from './deadlock.js';
 import { DELETED } from './deleted.js';
@@ -63,4 +64,5 @@ export const CASES: readonly FaultCase[] = [
   CROWD,
   FORGED_TOKENS,
   FOREIGN_STATUS,
+  CLUSTER,
 ];
