@@ -38,9 +38,7 @@ const COMMANDS = {
   dead: { build: ['packages/worker'], run: (args) => program('worker/dist/dead-main.js', args) },
   simulate: {
     build: ['simulator', 'packages/api', 'packages/worker'],
-    // Nearly all that it makes is dead soon: with room for the young a day costs a sixth less.
-    run: (args) =>
-      run(process.execPath, ['--max-semi-space-size=64', 'simulator/dist/main.js', ...args]),
+    run: (args) => run(process.execPath, ['simulator/dist/main.js', ...args]),
   },
   faults: {
     build: ['faults', 'packages/api', 'packages/worker'],
