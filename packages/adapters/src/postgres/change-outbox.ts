@@ -11,7 +11,7 @@ const RELAY_LOCK = 7_245_001;
  * is fetched and handed over. A relay that dies repeats that many batches at the most; and while
  * the transaction lasts, nothing that is written meanwhile can be cleaned up.
  */
-const BATCHES = 4;
+const BATCHES = 8;
 
 export class PostgresChangeOutbox implements ChangeOutbox {
   readonly #pool: pg.Pool;
