@@ -135,8 +135,8 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
   it('sweeps silence into the rows without touching last_seen, and announces it once', async () => {
     await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH + 5)]));
     await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + 1);
-    expect(await under.store.sweep(100)).to.equal(1);
-    expect(await under.store.sweep(100)).to.equal(0);
+    expect(await under.store.sweep(100, 0)).to.equal(1);
+    expect(await under.store.sweep(100, 0)).to.equal(0);
     expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
     const expired = (await announced(under.pool)).filter(({ cause }) => cause === 'expired');
     const at = EPOCH + POLICY.offlineAfter;
@@ -179,14 +179,28 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     }
   });
 
+  it('sweeps in turns, however many ask, and whatever becomes of the clock', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH)]));
+    await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + 1);
+    await under.pool.query('UPDATE presence_sweep SET at = clock_timestamp()');
+    expect(await under.store.sweep(10, 60_000)).to.equal(null);
+    expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
+    expect(await announced(under.pool)).to.have.length(1);
+    const ahead = `clock_timestamp() + interval '1 minute'`;
+    await under.pool.query(`UPDATE presence_sweep SET at = ${ahead}`);
+    expect(await under.store.sweep(10, 60_000)).to.equal(1);
+    expect(await under.store.sweep(10, 60_000)).to.equal(null);
+    await under.pool.query(`UPDATE presence_sweep SET at = '-infinity'`);
+  });
+
   it('lets a fresh heartbeat win against the sweep that was about to write its silence', async () => {
     if (!under.concurrent) return;
     await under.store.apply(batchOf([event(1, EPOCH)]));
     await setAsOf(under.pool, EPOCH + POLICY.offlineAfter + 1);
     await Promise.all([
       under.store.apply(batchOf([event(1, EPOCH + 10)])),
-      under.store.sweep(10),
-      under.store.sweep(10),
+      under.store.sweep(10, 0),
+      under.store.sweep(10, 0),
     ]);
     expect((await under.reader.user(1)).value?.status).to.equal('online');
   });

@@ -33,8 +33,12 @@ export interface WorkerParts {
 
 /** Rows a sweep locks at once: short enough for heartbeats not to notice. */
 const SWEEP_ROWS = 1_000;
-/** What a sweep takes at the least: faster than the 10,000 users a second that are promised. */
+/**
+ * From the begin of one sweep to the next, of all workers: 12,500 users a second, where 10,000 are
+ * promised. As fast as they could, sweeps took the processor from heartbeats and announcements.
+ */
 const SWEEP_TURN: Duration = 80;
+const TURN_AWAITED: Duration = 10;
 const RELAYED_CHANGES = 1_000;
 const EXPIRED_SESSIONS = 500;
 
@@ -179,15 +183,17 @@ export class Worker {
   }
 
   async #sweep(): Promise<void> {
-    let swept = SWEEP_ROWS;
-    while (swept === SWEEP_ROWS && !this.#stopping) {
-      const turn = delay(SWEEP_TURN);
-      swept = await this.#parts.store.sweep(SWEEP_ROWS);
-      if (swept === 0) return;
-      this.#parts.metrics.swept(swept);
-      this.wakeRelay();
-      if (swept === SWEEP_ROWS) await turn;
+    while (!this.#stopping) {
+      const swept = await this.#parts.store.sweep(SWEEP_ROWS, SWEEP_TURN);
+      if (swept) this.#announceSwept(swept);
+      if (swept !== null && swept < SWEEP_ROWS) return;
+      await delay(TURN_AWAITED);
     }
+  }
+
+  #announceSwept(swept: number): void {
+    this.#parts.metrics.swept(swept);
+    this.wakeRelay();
   }
 
   async #endExpiredSessions(): Promise<void> {

@@ -105,7 +105,7 @@ describe('Who is visible', function () {
       await heartbeat.query('UPDATE user_presence SET last_seen = $1 WHERE user_id = 1', [
         iso(EPOCH),
       ]);
-      const swept = new PostgresPresenceStore(pool, policy).sweep(100);
+      const swept = new PostgresPresenceStore(pool, policy).sweep(100, 0);
       expect(await Promise.race([swept, wait(500)]), 'swept').to.equal(USERS - 1);
     } finally {
       await heartbeat.query('COMMIT');
@@ -229,8 +229,8 @@ describe('Who is visible', function () {
         isSilent(presence.lastSeen, asOf, policy) &&
         declaredPresence(presence) !== 'offline',
     );
-    expect(await store.sweep(100)).to.equal(due.length);
-    expect(await store.sweep(100)).to.equal(0);
+    expect(await store.sweep(100, 0)).to.equal(due.length);
+    expect(await store.sweep(100, 0)).to.equal(0);
     const { rows: written } = await pool.query<{ status: Status; lastSeen: number | null }>(
       `SELECT online_status AS status, last_seen AS "lastSeen" FROM user_presence ORDER BY user_id`,
     );

@@ -46,9 +46,12 @@ export interface PresenceStore {
 
   /**
    * Writes the end of silence into up to `limit` rows whose users have been silent for too long.
-   * @returns how many rows it wrote: fewer than `limit` when no more were due.
+   * One caller does so at a time, and none sooner than `turn` after the last began: what it takes
+   * of the database's time is bounded, however many workers there are.
+   * @returns how many rows it wrote, fewer than `limit` when no more were due; `null` where it
+   *   was not this caller's turn.
    */
-  sweep(limit: number): Promise<number>;
+  sweep(limit: number, turn: Duration): Promise<number | null>;
 
   /**
    * Applies transitions that were committed while their rows were locked; those whose rows still
