@@ -57,6 +57,11 @@ export class Ledger {
     this.#settledAt = new Int32Array(users);
   }
 
+  /** The time that was last seen in a user's row. */
+  seenOf(user: number): Millis {
+    return this.#seen[user]!;
+  }
+
   /** A row now bears this time; `silent` where it is offline for that reason alone. */
   wrote(user: number, at: Millis, row: { shown: boolean; seen: Millis; silent: boolean }): void {
     const before = this.shown[user] === 1;

@@ -36,6 +36,8 @@ export class RealUser {
   #token = '';
   /** What the last logout was stamped with. */
   loggedOutAt: Millis | null = null;
+  /** Whether a logout is on its way. */
+  leaving = false;
   heartbeats = 0;
   refused = 0;
   /** Logouts that were answered as pending. */
@@ -100,8 +102,17 @@ export class RealUser {
     if (turn[this.#user] === TURN.owed && this.#world.whole()) turn[this.#user] = TURN.lost;
   }
 
-  /** @returns whether reads show the farewell: not where the answer says that it is pending. */
   async #logout(): Promise<boolean> {
+    this.leaving = true;
+    try {
+      return await this.#farewell();
+    } finally {
+      this.leaving = false;
+    }
+  }
+
+  /** @returns whether reads show it: not where the answer says that it is pending. */
+  async #farewell(): Promise<boolean> {
     const answer = await this.#send('logout');
     this.#world.settle(this.#user);
     if (answer.status !== 200) return false;

@@ -191,12 +191,14 @@ class RealRun {
   }
 
   #note({ user_id: user, online_status, last_seen }: Status): void {
-    if (last_seen === null) return;
+    const person = this.#people[user - 1]!;
+    // Why somebody is offline can be told once their logout, if they are about to, is answered.
+    if (last_seen === null || person.leaving) return;
     const seen = Date.parse(last_seen) - this.#begin;
     const shown = online_status !== 'offline';
-    const silent = !shown && this.#people[user - 1]!.loggedOutAt !== seen;
     // Judged when it happens, not at every look.
-    if (shown === (this.#ledger.shown[user] === 1) && !shown) return;
+    if (!shown && this.#ledger.shown[user] === 0 && this.#ledger.seenOf(user) === seen) return;
+    const silent = !shown && person.loggedOutAt !== seen;
     this.#ledger.wrote(user, this.#now(), { shown, seen, silent });
   }
 
