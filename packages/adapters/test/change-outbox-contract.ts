@@ -61,6 +61,22 @@ export function itIsAChangeOutbox(open: () => Promise<OutboxUnderTest>): void {
     expect((await relayAll()).map(({ id }) => id)).to.deep.equal(seen);
   });
 
+  it('drops the oldest where more wait than are to be kept, and nothing else', async () => {
+    expect(await under.outbox.trim(3)).to.equal(0);
+    expect(await under.outbox.trim(2)).to.equal(1);
+    expect((await relayAll()).map(({ cause }) => cause)).to.deep.equal(['login', 'logout']);
+    expect(await under.outbox.trim(0)).to.equal(0);
+  });
+
+  it('leaves to a relay what it has taken', async () => {
+    if (!under.concurrent) return;
+    let dropped = -1;
+    const out = await under.outbox.relay(10, async () => {
+      dropped = await under.outbox.trim(0);
+    });
+    expect([dropped, out]).to.deep.equal([0, 3]);
+  });
+
   it('gives to one caller at a time', async () => {
     if (!under.concurrent) return;
     let other = -1;

@@ -56,7 +56,19 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
     asOf: () => watch.asOf,
     lag: () => watch.lag,
   });
-  return { ...dependencies, settings, now, ended, watch, readiness };
+  const { reader, users, sessions, limiter } = dependencies;
+  return {
+    ...dependencies,
+    reader: watch.guard(reader),
+    users: watch.guard(users),
+    sessions: watch.guard(sessions),
+    limiter: watch.guard(limiter),
+    settings,
+    now,
+    ended,
+    watch,
+    readiness,
+  };
 }
 
 function koaApp(services: ApiServices, registry: Registry): Koa<ApiState> {

@@ -1,4 +1,10 @@
-import type { AsOfStore, Duration, Millis, SessionStore } from '@presence/domain';
+import {
+  type AsOfStore,
+  type Duration,
+  type Millis,
+  type SessionStore,
+  Unavailable,
+} from '@presence/domain';
 import type { Logger } from 'pino';
 import type { EndedSessions } from './ended-sessions.js';
 
@@ -21,9 +27,12 @@ export class DatabaseWatch {
   readonly #options: WatchOptions;
   #timer: NodeJS.Timeout | undefined;
   #cursor: string | null = null;
-  /** By the monotonic clock: the other one may be set. */
-  #answeredAt = Number.NEGATIVE_INFINITY;
+  #answered = false;
   #failed = false;
+  #silent = false;
+  #silence: NodeJS.Timeout | undefined;
+  /** Ends the wait of everybody who has asked the database something. */
+  readonly #waiting = new Set<() => void>();
   #asOf: Millis | undefined;
   #lag: Duration | undefined;
   /** When the lag was read, by the monotonic clock. */
@@ -36,7 +45,22 @@ export class DatabaseWatch {
 
   /** Whether the database has answered lately. */
   get reachable(): boolean {
-    return !this.#failed && performance.now() - this.#answeredAt < SILENCE;
+    return this.#answered && !this.#failed && !this.#silent;
+  }
+
+  /**
+   * A port whose questions to the database are given up while that says nothing, at once where it
+   * has not for a while: whoever asks need not wait for what a network has swallowed. What was
+   * asked may have been done all the same, as with any answer that is lost.
+   */
+  guard<Port extends object>(port: Port): Port {
+    return new Proxy(port, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]) => this.#whileItAnswers(() => member.apply(target, args));
+      },
+    });
   }
 
   /** The latest as-of that anybody here has read; `undefined` before the first. */
@@ -55,18 +79,41 @@ export class DatabaseWatch {
 
   start(): void {
     this.#stopped = false;
+    this.#awaitAnswer();
     void this.#turn();
   }
 
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
   }
 
   /** Takes account of an as-of that was read with something else: answers never step back behind it. */
   note(asOf: Millis): Millis {
     this.#asOf = Math.max(asOf, this.#asOf ?? asOf);
     return asOf;
+  }
+
+  #whileItAnswers(ask: () => Promise<unknown>): Promise<unknown> {
+    if (this.#silent) return Promise.reject(new Unavailable('database'));
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new Unavailable('database'));
+      this.#waiting.add(giveUp);
+      ask()
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(giveUp));
+    });
+  }
+
+  #awaitAnswer(): void {
+    this.#silent = false;
+    clearTimeout(this.#silence);
+    if (this.#stopped) return;
+    this.#silence = setTimeout(() => {
+      this.#silent = true;
+      for (const giveUp of this.#waiting) giveUp();
+    }, SILENCE);
   }
 
   async #turn(): Promise<void> {
@@ -83,7 +130,8 @@ export class DatabaseWatch {
     for (const session of answer.ended) ended.add(session);
     if (this.#asOf !== undefined) ended.forget(this.#asOf);
     this.#cursor = answer.cursor;
-    this.#answeredAt = performance.now();
+    this.#answered = true;
+    this.#awaitAnswer();
   }
 
   async #readAsOf(): Promise<void> {

@@ -6,6 +6,28 @@ import { send } from './answers.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
 import { World } from './world.js';
 
+describe('a database that says nothing', () => {
+  const credentials = { username: 'ahmad', password: 'ahmad-demo' };
+  const login = ({ client }: Running) => client.post('/api/users/login/', { body: credentials });
+  afterEach(closeAll);
+
+  it('is given up by who waits for it, not asked while it is silent, and asked again at its first word', async () => {
+    const api = await startWorld();
+    api.world.add(1, credentials);
+    expect((await login(api)).status).to.equal(200);
+    api.world.databaseSilent = true;
+    const begun = performance.now();
+    const first = await login(api);
+    expect([first.status, first.headers['retry-after']]).to.deep.equal([503, '1']);
+    expect(performance.now() - begun).to.be.within(2_000, 6_000);
+    const again = performance.now();
+    expect((await login(api)).status).to.equal(503);
+    expect(performance.now() - again).to.be.below(500);
+    api.world.databaseSilent = false;
+    await eventually(async () => (await login(api)).status === 200);
+  });
+});
+
 describe('readiness', () => {
   afterEach(closeAll);
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   applyEvent,
   type CommittedStatus,
@@ -175,7 +176,7 @@ export class World {
   }
 
   async #database(): Promise<void> {
-    if (this.databaseSilent) await new Promise(() => undefined);
+    while (this.databaseSilent) await wait(10, undefined, { ref: false });
     if (this.databaseAway) throw new Unavailable('database');
   }
 

@@ -12,5 +12,7 @@ export interface WorkerMetrics {
   refused(reason: string, count: number): void;
   swept(users: number): void;
   relayed(changes: number): void;
+  /** Changes that will never go out: too many waited. */
+  dropped(changes: number): void;
   asOfLag(lag: Duration): void;
 }

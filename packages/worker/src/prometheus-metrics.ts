@@ -45,6 +45,11 @@ export function prometheusMetrics(registry: Registry): WorkerMetrics {
     help: 'Changes of visible status that went out.',
     registers,
   });
+  const dropped = new Counter({
+    name: 'presence_changes_dropped_total',
+    help: 'Changes of visible status that were dropped because too many waited for the broker.',
+    registers,
+  });
   const asOf = new Gauge({
     name: 'presence_as_of_lag_seconds',
     help: 'How far as-of, against which silence is measured, is behind the clock.',
@@ -60,6 +65,7 @@ export function prometheusMetrics(registry: Registry): WorkerMetrics {
     refused: (reason, count) => refused.inc({ reason }, count),
     swept: (users) => swept.inc(users),
     relayed: (changes) => relayed.inc(changes),
+    dropped: (changes) => dropped.inc(changes),
     asOfLag: (behind) => asOf.set(Math.max(0, behind) / 1_000),
   };
 }

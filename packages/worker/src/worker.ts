@@ -40,6 +40,11 @@ const SWEEP_ROWS = 1_000;
 const SWEEP_TURN: Duration = 84;
 const TURN_AWAITED: Duration = 10;
 const RELAYED_CHANGES = 1_000;
+/**
+ * Changes that wait for a broker that stays away: some hundred bytes each, so a gigabyte at the
+ * most. The oldest of more are dropped.
+ */
+const MOST_CHANGES = 5_000_000;
 const EXPIRED_SESSIONS = 500;
 
 /**
@@ -77,6 +82,7 @@ export class Worker {
       this.#loop('hold', 250, () => this.#handBack()),
       this.#loop('as-of', 250, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
+      this.#loop('trim', 60_000, () => this.#trimOutbox()),
       this.#loop('deferred', 1_000, () => parts.store.applyDeferred()),
       this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
       this.#loop('prune', 600_000, () => parts.store.prune()),
@@ -165,6 +171,14 @@ export class Worker {
       relayed = await outbox.relay(RELAYED_CHANGES, (batch) => changes.publish(batch));
       if (relayed > 0) metrics.relayed(relayed);
     }
+  }
+
+  async #trimOutbox(): Promise<void> {
+    const { outbox, metrics, logger } = this.#parts;
+    const dropped = await outbox.trim(MOST_CHANGES);
+    if (dropped === 0) return;
+    metrics.dropped(dropped);
+    logger.error({ changes: dropped }, 'Too many changes wait for the broker: the oldest are lost');
   }
 
   async #advanceAsOf(policy: AsOfPolicy): Promise<void> {

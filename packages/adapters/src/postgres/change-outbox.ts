@@ -1,7 +1,7 @@
 import type { ChangeOutbox, StatusChange } from '@presence/domain';
 import type pg from 'pg';
-import { type OutboxRow, unpack } from './change-row.js';
-import { transaction } from './pool.js';
+import { type OutboxRow, ROW_CHANGES, unpack } from './change-row.js';
+import { query, transaction } from './pool.js';
 
 /** One relay at a time keeps each user's changes in order; the number is an arbitrary lock key. */
 const RELAY_LOCK = 7_245_001;
@@ -33,7 +33,31 @@ export class PostgresChangeOutbox implements ChangeOutbox {
       return relayBatches(() => take(client, atATime), publish);
     });
   }
+
+  /** Rows that a relay has taken are left to it; drops whole rows, so a few may be kept too few. */
+  async trim(most: number): Promise<number> {
+    const [row] = await query<{ dropped: number }>(this.#pool, {
+      name: 'changes-trim',
+      text: TRIM,
+      values: [most],
+    });
+    return row!.dropped;
+  }
 }
+
+/** Counts only where the ids say that there may be so many: usually that is looked up in the index. */
+const TRIM = `
+  WITH counted AS (
+    SELECT id, sum(size) OVER (ORDER BY id DESC) AS newest FROM presence_outbox
+    WHERE (SELECT (max(id) - min(id) + 1) * ${ROW_CHANGES} > $1 FROM presence_outbox)
+  ), surplus AS (
+    SELECT id FROM presence_outbox
+    WHERE id <= (SELECT max(id) FROM counted WHERE newest > $1)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+  ), dropped AS (
+    DELETE FROM presence_outbox WHERE id IN (SELECT id FROM surplus) RETURNING size
+  )
+  SELECT coalesce(sum(size), 0)::int AS dropped FROM dropped`;
 
 /** Two batches are on their way at a time, in order. @returns how many changes they held */
 async function relayBatches(

@@ -89,6 +89,12 @@ export interface ChangeOutbox {
     atATime: number,
     publish: (changes: readonly StatusChange[]) => Promise<void>,
   ): Promise<number>;
+
+  /**
+   * Drops the oldest changes where more than `most` wait to go out, so that a queue which stays
+   * away does not fill the database. @returns how many were dropped
+   */
+  trim(most: number): Promise<number>;
 }
 
 /** Announces changes of visible status, at least once. */
