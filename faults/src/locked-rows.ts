@@ -10,7 +10,7 @@ const WAITING = `
 
 /** Somebody's transaction, which has the rows of these people until it ends. */
 export async function lockRows(system: System, people: readonly Someone[]): Promise<pg.Client> {
-  const locker = await system.connectDatabase();
+  const locker = await system.database.connect();
   await locker.query('BEGIN');
   await lockInto(locker, people);
   return locker;
@@ -25,5 +25,5 @@ export async function lockInto(locker: pg.Client, people: readonly Someone[]): P
 
 /** Resolves while a worker is in a transaction, and waits. */
 export async function workerWaits(system: System): Promise<void> {
-  await eventually(async () => (await system.query(WAITING)).length > 0, { every: 5 });
+  await eventually(async () => (await system.database.query(WAITING)).length > 0, { every: 5 });
 }

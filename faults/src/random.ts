@@ -140,7 +140,7 @@ const FAULTS: Readonly<Record<FaultKind, Bring>> = {
     await system.broker.ctl('close_all_connections', 'a fault');
   },
   'lock rows': async (trial, { lasts }) => {
-    const locker = await trial.system.connectDatabase();
+    const locker = await trial.system.database.connect();
     await locker.query('BEGIN');
     await locker.query(
       `SELECT FROM user_presence WHERE user_id IN (

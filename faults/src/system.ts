@@ -1,6 +1,5 @@
 import { Argon2Hasher } from '@presence/adapters/argon2';
-import { WRITER_QUEUE } from '@presence/adapters/wire';
-import type { SessionId, Status, UserId } from '@presence/domain';
+import type { UserId } from '@presence/domain';
 import {
   type Child,
   createDatabase,
@@ -21,11 +20,10 @@ import {
   TcpProxy,
   type WorkerProcess,
 } from '@presence/test-services/system';
-import { connect, type Replies } from 'amqplib';
-import pg from 'pg';
 import { PASSWORD, type Someone, someone } from './caller.js';
+import { Database } from './database.js';
 import { Listener } from './listener.js';
-import type { Row } from './reckoning.js';
+import { WriterQueue } from './writer-queue.js';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -83,6 +81,8 @@ export class System {
   readonly broker: RabbitServer;
   readonly postgres: Server;
   readonly listener: Listener;
+  readonly queue: WriterQueue;
+  readonly database: Database;
   readonly #processes: RunningSystem;
   readonly #ways: TcpProxy[] = [];
   /** Whoever has to know that an API was killed: what it had recorded since is not promised. */
@@ -101,6 +101,8 @@ export class System {
     this.postgres = postgres;
     this.#processes = processes;
     this.listener = new Listener(() => broker.url);
+    this.queue = new WriterQueue(broker);
+    this.database = new Database(processes.database.url);
   }
 
   /** @param brokers how many; several are a cluster */
@@ -119,10 +121,6 @@ export class System {
       },
     );
     return new System(broker, postgres, processes);
-  }
-
-  get databaseUrl(): string {
-    return this.#processes.database.url;
   }
 
   get offlineAfter(): number {
@@ -183,7 +181,7 @@ export class System {
 
   async #openWays(): Promise<Ways> {
     const broker = await TcpProxy.to(this.broker.url);
-    const database = await TcpProxy.to(this.databaseUrl);
+    const database = await TcpProxy.to(this.database.url);
     this.#ways.push(broker, database);
     return { broker, database };
   }
@@ -263,95 +261,22 @@ export class System {
     this.#people += count;
     if (canLogIn) this.#passwordHash ??= await new Argon2Hasher().hash(PASSWORD);
     const hash = canLogIn ? (this.#passwordHash ?? null) : null;
-    await this.query(ADD_PEOPLE, addPeopleValues(people, hash));
+    await this.database.query(ADD_PEOPLE, addPeopleValues(people, hash));
     return people.map(someone);
   }
 
-  async query<R extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<R[]> {
-    const client = await this.connectDatabase();
-    try {
-      return (await client.query<R>(text, values)).rows;
-    } finally {
-      await client.end().catch(() => {}); // It may have gone with the server.
-    }
-  }
-
-  /** A connection of the case's own; it ends it. */
-  async connectDatabase(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.databaseUrl });
-    client.on('error', () => {}); // The query that it breaks rejects.
-    await client.connect();
-    return client;
-  }
-
   /** Users that nobody added. */
-  async strangers(): Promise<UserId[]> {
-    const rows = await this.query<{ id: string }>('SELECT id FROM users WHERE id > $1', [
-      this.#people,
-    ]);
-    return rows.map(({ id }) => Number(id));
-  }
-
-  /** Rows, and as-of, which is read after them: so it is not less than what they were judged by. */
-  async rows(userIds: readonly UserId[]): Promise<{ asOf: number; rows: Map<UserId, Row> }> {
-    const found = await this.query<RowText>(ROWS, [userIds]);
-    const clock = await this.query<{ as_of: number }>(
-      'SELECT (extract(epoch FROM as_of) * 1000)::float8 AS as_of FROM presence_clock',
-    );
-    return {
-      asOf: clock[0]!.as_of,
-      rows: new Map(found.map((row) => [Number(row.id), rowOf(row)])),
-    };
+  strangers(): Promise<UserId[]> {
+    return this.database.strangers(this.#people);
   }
 
   /** Messages that wait for a worker, and changes and transitions that wait in the database. */
   async waiting(): Promise<number> {
-    const [row] = await this.query<{ count: string }>(
+    const [row] = await this.database.query<{ count: string }>(
       `SELECT (SELECT count(*) FROM presence_changes) + (SELECT count(*) FROM presence_inbox)
          AS count`,
     );
-    return Number(row!.count) + (await this.queued());
-  }
-
-  /** Messages in the workers' queue that no worker has yet. */
-  async queued(): Promise<number> {
-    return (await this.#queue()).messageCount;
-  }
-
-  /** How many workers take from the queue. */
-  async consumers(): Promise<number> {
-    return (await this.#queue()).consumerCount;
-  }
-
-  async #queue(): Promise<Replies.AssertQueue> {
-    const model = await connect(this.broker.url);
-    try {
-      const channel = await model.createChannel();
-      channel.on('error', () => {}); // Whoever awaits the answer is told.
-      return await channel.checkQueue(WRITER_QUEUE);
-    } finally {
-      await model.close().catch(() => {}); // A missing queue has closed it.
-    }
-  }
-
-  /** The same with those that workers hold. */
-  queuedAndHeld(): Promise<number> {
-    return this.#ask('query_messages_total');
-  }
-
-  /** How many messages workers hold. */
-  held(): Promise<number> {
-    return this.#ask('query_messages_checked_out');
-  }
-
-  /** Of the queue itself: what `list_queues` says is up to five seconds old. */
-  async #ask(query: string): Promise<number> {
-    const queue = `{'%2F_${WRITER_QUEUE}', node()}`;
-    const text = await this.broker.ctl(
-      'eval',
-      `{ok, {_, Count}, _} = ra:leader_query(${queue}, fun rabbit_fifo:${query}/1), Count.`,
-    );
-    return Number(text);
+    return Number(row!.count) + (await this.queue.queued());
   }
 
   /** Whether every process says that it can do all of its work. @throws with who does not, and why */
@@ -388,38 +313,6 @@ export class System {
   async idle(within: number, brief = false): Promise<void> {
     await eventually(async () => (await this.waiting()) === 0, { within, every: 100 });
     if (brief) return;
-    await eventually(async () => (await this.queuedAndHeld()) === 0, { within, every: 100 });
+    await eventually(async () => (await this.queue.queuedAndHeld()) === 0, { within, every: 100 });
   }
-}
-
-interface RowText {
-  readonly id: string;
-  readonly last_seen: number | null;
-  readonly online_status: Status;
-  readonly declared: Status;
-  readonly explicit: boolean;
-  readonly session_id: SessionId;
-  readonly session_ended: boolean;
-  readonly ended: SessionId[];
-}
-
-const ROWS = `
-  SELECT p.user_id AS id, (extract(epoch FROM last_seen) * 1000)::float8 AS last_seen,
-    online_status, declared, explicit, session_id, session_ended,
-    ARRAY(SELECT e.session_id FROM ended_sessions e WHERE e.user_id = p.user_id) AS ended
-  FROM user_presence p WHERE p.user_id = ANY ($1)`;
-
-function rowOf(row: RowText): Row {
-  return {
-    userId: Number(row.id),
-    shown: row.online_status,
-    sessionEnded: row.session_ended,
-    presence: {
-      lastSeen: row.last_seen,
-      explicit: row.explicit,
-      status: row.declared,
-      sessionId: row.session_id,
-      endedSessions: new Set(row.ended),
-    },
-  };
 }

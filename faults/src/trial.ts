@@ -207,7 +207,7 @@ export class Trial {
   async #findings(letters: Seen['letters']): Promise<Finding[]> {
     const { system, ledger } = this;
     await system.listener.catchUp();
-    const { asOf, rows } = await system.rows([...ledger.accounts.keys()]);
+    const { asOf, rows } = await system.database.rows([...ledger.accounts.keys()]);
     const changes = this.hearsChanges ? [...system.listener.heard] : null;
     const strangers = await system.strangers();
     this.#seen = { asOf, rows, strangers, changes, letters };

@@ -146,12 +146,14 @@ export const STALE_ACKNOWLEDGEMENT: FaultCase = {
 
 /** The one worker has all that is in the queue. */
 async function allAreDelivered({ system }: Trial): Promise<void> {
-  await eventually(async () => (await system.consumers()) === 1 && (await system.queued()) === 0);
+  await eventually(
+    async () => (await system.queue.consumers()) === 1 && (await system.queue.queued()) === 0,
+  );
 }
 
 /** So it can have settled none of their events. */
 async function requireUntouched(trial: Trial, people: readonly Someone[]): Promise<void> {
-  const { rows } = await trial.system.rows(people.map(({ userId }) => userId));
+  const { rows } = await trial.system.database.rows(people.map(({ userId }) => userId));
   const seen = [...rows.values()].filter(({ presence }) => presence.lastSeen !== null);
   trial.require(seen.length === 0, `${seen.length} of the rows were not locked`);
 }

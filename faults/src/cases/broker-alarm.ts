@@ -92,12 +92,12 @@ async function sitOut(
 async function drain(trial: Trial, ids: readonly number[]): Promise<void> {
   await eventually(
     async () => {
-      const { rows } = await trial.system.rows(ids);
+      const { rows } = await trial.system.database.rows(ids);
       return [...rows.values()].every(({ shown }) => shown === 'away');
     },
     { within: DRAINED_WITHIN, every: 200 },
   );
-  const left = async () => (await trial.system.queuedAndHeld()) === 0;
+  const left = async () => (await trial.system.queue.queuedAndHeld()) === 0;
   await eventually(left, { within: DRAINED_WITHIN, every: 500 });
 }
 

@@ -68,7 +68,7 @@ async function keepTalking(trial: Trial, addresses: () => readonly string[]): Pr
   const ids = people.map(({ userId }) => userId);
   await eventually(
     async () => {
-      const { rows } = await trial.system.rows(ids);
+      const { rows } = await trial.system.database.rows(ids);
       return [...rows.values()].every(({ shown }) => shown !== 'offline');
     },
     { within: 30_000, every: 200 },

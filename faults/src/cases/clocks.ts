@@ -78,7 +78,7 @@ async function expireAll(trial: Trial, people: readonly Someone[]): Promise<void
   const ids = people.map(({ userId }) => userId);
   await eventually(
     async () => {
-      const { rows } = await trial.system.rows(ids);
+      const { rows } = await trial.system.database.rows(ids);
       const pinned = [...rows.values()].filter(({ shown }) => shown !== 'offline').length;
       if (pinned > 0) throw new Error(`${pinned} are pinned online.`);
     },

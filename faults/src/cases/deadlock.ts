@@ -44,7 +44,7 @@ async function publishInOppositeOrders(trial: Trial): Promise<void> {
       for (let round = 0; round < ROUNDS; round++) await publishRound(publisher, order, round);
     }),
   );
-  await eventually(async () => (await trial.system.queuedAndHeld()) < 10, { within: 60_000 });
+  await eventually(async () => (await trial.system.queue.queuedAndHeld()) < 10, { within: 60_000 });
 }
 
 async function publishRound(
@@ -75,7 +75,7 @@ async function forceDeadlock(trial: Trial): Promise<void> {
   const { system } = trial;
   const [first, second] = await trial.people(2);
   const publisher = await trial.publisher();
-  const other = await system.connectDatabase();
+  const other = await system.database.connect();
   try {
     await other.query(`SET deadlock_timeout = '1min'`);
     await other.query('BEGIN');
@@ -89,7 +89,7 @@ async function forceDeadlock(trial: Trial): Promise<void> {
     await other.end();
   }
   await eventually(async () => {
-    const { rows } = await system.rows([first!.userId, second!.userId]);
+    const { rows } = await system.database.rows([first!.userId, second!.userId]);
     return [...rows.values()].every(({ shown }) => shown === 'away');
   });
 }
@@ -100,14 +100,14 @@ interface Count {
 
 /** For every connection that stands, and those to come. */
 async function setting({ system }: Trial, change: string): Promise<void> {
-  await system.query(`ALTER SYSTEM ${change}`);
-  await system.query('SELECT pg_reload_conf()');
+  await system.database.query(`ALTER SYSTEM ${change}`);
+  await system.database.query('SELECT pg_reload_conf()');
 }
 
 /** Told with a delay of up to half a second. */
 async function deadlocks({ system }: Trial): Promise<number> {
   await wait(1_000);
-  const [row] = await system.query<Count>(
+  const [row] = await system.database.query<Count>(
     `SELECT deadlocks::int AS count FROM pg_stat_database WHERE datname = current_database()`,
   );
   return row!.count;

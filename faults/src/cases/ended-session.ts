@@ -24,7 +24,7 @@ export const LATE_HEARTBEAT: FaultCase = {
     ]);
     const ids = [...published, ...atApi].map(({ userId }) => userId);
     await eventually(async () => {
-      const { rows } = await trial.system.rows(ids);
+      const { rows } = await trial.system.database.rows(ids);
       const online = [...rows.values()].filter(({ shown }) => shown !== 'offline');
       if (online.length > 0) throw new Error(`${online.length} are not offline.`);
     });

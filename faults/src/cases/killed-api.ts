@@ -85,7 +85,7 @@ export const KILLED_AFTER_CONFIRM: FaultCase = {
     const told = answers.filter((answer) => answer !== null).length;
     trial.require(told === 0, `${told} were answered before the kill: it came too late`);
     await trial.mended();
-    const { rows } = await system.rows(people.map(({ userId }) => userId));
+    const { rows } = await system.database.rows(people.map(({ userId }) => userId));
     const away = [...rows.values()].filter(({ shown }) => shown === 'away').length;
     trial.require(away === PEOPLE, `${away} of ${PEOPLE} are applied: the others had no confirm`);
     requireAll(trial, await setAll(system.addresses()[0]!), 'a status, tried again,');

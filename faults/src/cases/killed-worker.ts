@@ -32,7 +32,7 @@ async function killBeforeCommit(trial: Trial): Promise<void> {
     await workerWaits(system);
     await system.killWorker(system.workers[0]!);
     await locker.query('COMMIT');
-    const { rows } = await system.rows([who!.userId]);
+    const { rows } = await system.database.rows([who!.userId]);
     const untouched = rows.get(who!.userId)?.presence.lastSeen === null;
     trial.require(untouched, 'the worker had committed before the kill');
     await system.startWorker();
@@ -70,7 +70,7 @@ async function killBeforeAcknowledgement(trial: Trial): Promise<void> {
   await Promise.all(people.map((who) => caller.heartbeat(api, who)));
   const ids = people.map(({ userId }) => userId);
   await eventually(async () => {
-    const { rows } = await system.rows(ids);
+    const { rows } = await system.database.rows(ids);
     return [...rows.values()].every(({ shown }) => shown === 'online');
   });
   await system.killWorker(worker);
@@ -123,7 +123,7 @@ async function killWithFullPrefetch({ system }: Trial): Promise<void> {
   worker.ways!.database.hold();
   let most = 0;
   const taken = async () => {
-    const queued = await system.queued();
+    const queued = await system.queue.queued();
     most = Math.max(most, queued);
     // People go on speaking meanwhile: what comes in hides some of what goes out.
     return most - queued >= PREFETCH * 0.9;

@@ -24,7 +24,7 @@ export const LOCKED_ROW: FaultCase = {
     const locker = await lockRows(system, [locked!]);
     try {
       await speakOn(trial, load, locked!, other!);
-      const { rows } = await system.rows([locked!.userId]);
+      const { rows } = await system.database.rows([locked!.userId]);
       const untouched = rows.get(locked!.userId)?.presence.lastSeen === null;
       trial.require(untouched, 'the row was not locked');
     } finally {
@@ -34,7 +34,7 @@ export const LOCKED_ROW: FaultCase = {
     const free = performance.now();
     await eventually(
       async () => {
-        const { rows } = await system.rows([locked!.userId]);
+        const { rows } = await system.database.rows([locked!.userId]);
         return rows.get(locked!.userId)?.presence.lastSeen !== null;
       },
       { within: 60_000 },
@@ -73,7 +73,7 @@ async function move({ system, caller }: Trial, api: string, who: Someone): Promi
   const at = Date.parse(answer?.body?.last_seen);
   await eventually(
     async () => {
-      const { rows } = await system.rows([who.userId]);
+      const { rows } = await system.database.rows([who.userId]);
       return (rows.get(who.userId)?.presence.lastSeen ?? 0) >= at;
     },
     { within: 30_000 },

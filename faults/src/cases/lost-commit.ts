@@ -51,7 +51,7 @@ async function loseReply(trial: Trial, { ways }: RunningWorker): Promise<boolean
 
 /** All of the row, and where it stands on disk: an update that changes nothing shows, too. */
 async function rowOf({ system }: Trial, userId: number): Promise<{ seen: boolean; row: string }> {
-  const [found] = await system.query<{ seen: boolean; row: string }>(
+  const [found] = await system.database.query<{ seen: boolean; row: string }>(
     `SELECT last_seen IS NOT NULL AS seen, p::text || ' at ' || ctid::text AS row
      FROM user_presence p WHERE user_id = $1`,
     [userId],

@@ -31,7 +31,9 @@ export const POSTGRES_AWAY: FaultCase = {
     await system.postgres.kill();
     trial.say('Postgres is away');
     const gone = performance.now();
-    await eventually(async () => (await system.consumers()) === 0, { within: HANDED_BACK_WITHIN });
+    await eventually(async () => (await system.queue.consumers()) === 0, {
+      within: HANDED_BACK_WITHIN,
+    });
     const before = await cpuSeconds(system.workers);
     const heartbeats = load.tallies.heartbeat.codes.get(200) ?? 0;
     const since = performance.now();
@@ -39,7 +41,7 @@ export const POSTGRES_AWAY: FaultCase = {
     const busy =
       ((await cpuSeconds(system.workers)) - before) / ((performance.now() - since) / 1e3);
     const taken = (load.tallies.heartbeat.codes.get(200) ?? 0) - heartbeats;
-    const [queued, held] = [await system.queued(), await system.held()];
+    const [queued, held] = [await system.queue.queued(), await system.queue.held()];
     trial.note(
       `workers used ${(100 * busy).toFixed(1)} % of a processor; ${queued} messages waited`,
     );

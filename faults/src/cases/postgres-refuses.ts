@@ -23,7 +23,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   'disk full': {
     async begin(system) {
-      await system.query(`
+      await system.database.query(`
         CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
           RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100';
         END $$`);
@@ -31,7 +31,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     },
     async end(system) {
       await eachTable(system, 'DROP TRIGGER IF EXISTS disk_full ON');
-      await system.query('DROP FUNCTION disk_full()');
+      await system.database.query('DROP FUNCTION disk_full()');
     },
   },
 };
@@ -40,16 +40,16 @@ const EXECUTE = 'FOR EACH STATEMENT EXECUTE FUNCTION disk_full()';
 
 /** For every connection that stands, and those to come. */
 async function setting(system: System, change: string): Promise<void> {
-  await system.query(`ALTER SYSTEM ${change}`);
-  await system.query('SELECT pg_reload_conf()');
+  await system.database.query(`ALTER SYSTEM ${change}`);
+  await system.database.query('SELECT pg_reload_conf()');
 }
 
 /** One at a time: several in one transaction would make a deadlock with those who write. */
 async function eachTable(system: System, before: string, after = ''): Promise<void> {
-  const tables = await system.query<{ name: string }>(
+  const tables = await system.database.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
   );
-  for (const { name } of tables) await system.query(`${before} ${name} ${after}`);
+  for (const { name } of tables) await system.database.query(`${before} ${name} ${after}`);
 }
 
 export const POSTGRES_REFUSES: FaultCase = {
@@ -68,7 +68,9 @@ export const POSTGRES_REFUSES: FaultCase = {
       }
       const since = performance.now();
       const all = trial.system.workers.length;
-      await eventually(async () => (await trial.system.consumers()) === all, { within: 60_000 });
+      await eventually(async () => (await trial.system.queue.consumers()) === all, {
+        within: 60_000,
+      });
       const resumed = performance.now() - since;
       trial.note(`${name}: consuming resumes after ${(resumed / 1_000).toFixed(1)} s`);
       trial.require(resumed <= RESUMES_WITHIN, `resumes after ${resumed.toFixed(0)} ms`);
@@ -82,13 +84,13 @@ export const POSTGRES_REFUSES: FaultCase = {
 async function sitOut(trial: Trial, name: string, load: Load): Promise<void> {
   const { system } = trial;
   const began = performance.now();
-  await eventually(async () => (await system.consumers()) === 0, { within: PAUSES_WITHIN });
+  await eventually(async () => (await system.queue.consumers()) === 0, { within: PAUSES_WITHIN });
   trial.note(`${name}: consuming pauses after ${((performance.now() - began) / 1e3).toFixed(1)} s`);
-  await eventually(async () => (await system.held()) === 0);
+  await eventually(async () => (await system.queue.held()) === 0);
   const { codes } = load.tallies.heartbeat;
-  const [taken, queued] = [codes.get(200) ?? 0, await system.queued()];
+  const [taken, queued] = [codes.get(200) ?? 0, await system.queue.queued()];
   await wait(Math.max(2_000, REFUSED - (performance.now() - began)));
   trial.require((codes.get(200) ?? 0) > taken, 'no heartbeat was taken meanwhile');
-  trial.require((await system.queued()) > queued, 'nothing waited in the queue');
+  trial.require((await system.queue.queued()) > queued, 'nothing waited in the queue');
   trial.require(codes.size === 1, `heartbeats: ${[...codes].map(String).join('; ')}`);
 }

@@ -36,7 +36,7 @@ async function useOnce(trial: Trial, api: string, admin: Someone, who: Someone):
 }
 
 async function connections({ system }: Trial): Promise<number> {
-  const [row] = await system.query<{ count: number }>(`
+  const [row] = await system.database.query<{ count: number }>(`
     SELECT count(*)::int AS count FROM pg_stat_activity
     WHERE application_name LIKE 'presence-%' AND state = 'idle'`);
   return row!.count;
@@ -72,7 +72,7 @@ async function killInMidBatch(trial: Trial): Promise<void> {
   for (const { process } of system.workers) process.signal('SIGSTOP');
   await locker.end().catch(() => {}); // It has gone with the server.
   await system.postgres.restart();
-  const { rows } = await system.rows([first!.userId, locked!.userId]);
+  const { rows } = await system.database.rows([first!.userId, locked!.userId]);
   const seen = [...rows.values()].filter(({ presence }) => presence.lastSeen !== null).length;
   trial.require(seen === 0, `${seen} rows of the batch were not rolled back`);
   for (const { process } of system.workers) process.signal('SIGCONT');

@@ -25,7 +25,7 @@ export const SAME_MOMENT: FaultCase = {
     );
     const ids = people.map(({ userId }) => userId);
     const rows = await eventually(async () => {
-      const found = (await system.rows(ids)).rows;
+      const found = (await system.database.rows(ids)).rows;
       const late = [...found.values()].filter(({ presence }) => !presence.explicit).length;
       if (late > 0) throw new Error(`${late} logouts are not in their rows.`);
       return found;

@@ -83,7 +83,7 @@ async function requireFold(
   people: readonly Someone[],
   fold: ReadonlyMap<number, string>,
 ): Promise<void> {
-  const { rows } = await trial.system.rows(people.map(({ userId }) => userId));
+  const { rows } = await trial.system.database.rows(people.map(({ userId }) => userId));
   const others = people.filter(({ userId }, at) => {
     const { presence } = rows.get(userId)!;
     return rowText({ ...presence, status: declaredPresence(presence) }) !== fold.get(at + 1);

@@ -44,7 +44,7 @@ async function comeBackAtOnce(trial: Trial, people: readonly Someone[]): Promise
   const answers = await Promise.all(people.map((who) => caller.heartbeat(api, who)));
   const seen = new Map(people.map(({ userId }, at) => [userId, seenAt(answers[at]?.body)]));
   await eventually(async () => {
-    const { asOf, rows } = await system.rows(people.map(({ userId }) => userId));
+    const { asOf, rows } = await system.database.rows(people.map(({ userId }) => userId));
     for (const { userId, presence, shown } of rows.values()) {
       if (presence.lastSeen !== seen.get(userId)) throw new Error('A heartbeat is not there yet.');
       if (shown === 'online') continue;

@@ -207,7 +207,7 @@ async function requireForbidden(
 /** The whole row, once it says that its user is online. */
 async function settled(trial: Trial, { userId }: Someone): Promise<string> {
   return eventually(async () => {
-    const found = await trial.system.query<{ online: boolean; row: string }>(
+    const found = await trial.system.database.query<{ online: boolean; row: string }>(
       `SELECT online_status = 'online' AS online, p::text AS row
        FROM user_presence p WHERE user_id = $1`,
       [userId],

@@ -134,7 +134,10 @@ async function replay(world: DeadWorld, options: DeadOptions): Promise<void> {
     world.tell(`${counted(result.replayed)} replayed so far; all others are where they were.\n`);
     throw error;
   }
-  world.print(replayedText(result, options, total));
+  const { looked, replayed, staying } = result;
+  if (options.json) {
+    printJson(world, { total, looked, replayed, staying: Object.fromEntries(staying) });
+  } else world.print(replayedText(result, options, total));
 }
 
 async function replayEach(
@@ -206,18 +209,19 @@ async function purge(world: DeadWorld, options: DeadOptions): Promise<void> {
   else await purgeReason(world, reason, options);
 }
 
-async function purgeAll(world: DeadWorld, { yes }: DeadOptions): Promise<void> {
+async function purgeAll(world: DeadWorld, { yes, json }: DeadOptions): Promise<void> {
   const total = await world.queue.waiting();
-  if (total === 0) return world.print(`${noneText(undefined)}\n`);
-  await agree(world, yes, `Delete all ${counted(total)} for good?`);
-  world.print(`${counted(await world.queue.purge())} deleted.\n`);
+  if (total > 0) await agree(world, yes, `Delete all ${counted(total)} for good?`);
+  const deleted = total > 0 ? await world.queue.purge() : 0;
+  if (json) printJson(world, { total, looked: total, deleted });
+  else world.print(total === 0 ? `${noneText(undefined)}\n` : `${counted(deleted)} deleted.\n`);
 }
 
 /** Just those that were counted when the question was asked; they are held meanwhile. */
 async function purgeReason(
   world: DeadWorld,
   reason: string,
-  { yes }: Pick<DeadOptions, 'yes'>,
+  { yes, json }: DeadOptions,
 ): Promise<void> {
   const total = await world.queue.waiting();
   const matching: DeadLetter[] = [];
@@ -226,11 +230,15 @@ async function purgeReason(
     looked++;
     if (letter.reason === reason) matching.push(letter);
   }
-  const cutShort = looked < total ? windowText(looked, 'purge') : '';
-  if (matching.length === 0) return world.print(`${noneText(reason)}\n${cutShort}`);
-  await agree(world, yes, `Delete ${counted(matching.length)} (${printable(reason)}) for good?`);
+  const deleted = matching.length;
+  if (deleted > 0) {
+    await agree(world, yes, `Delete ${counted(deleted)} (${printable(reason)}) for good?`);
+  }
   for (const letter of matching) world.queue.discard(letter);
-  world.print(`${counted(matching.length)} deleted.\n${cutShort}`);
+  if (json) return printJson(world, { total, looked, deleted });
+  const cutShort = looked < total ? windowText(looked, 'purge') : '';
+  const done = deleted === 0 ? noneText(reason) : `${counted(deleted)} deleted.`;
+  world.print(`${done}\n${cutShort}`);
 }
 
 async function agree({ confirm }: DeadWorld, yes: boolean, question: string): Promise<void> {

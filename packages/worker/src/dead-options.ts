@@ -5,8 +5,9 @@ export const DEAD_HELP = `Usage: npm run dead -- <command>
 
   list [--limit N] [--json]            count by reason, and list the oldest N (100)
   show NUMBER [--json]                 print one whole; NUMBER as in the list
-  replay [--reason R] [--limit N]      publish the events again; those taken in leave the queue
-  purge [--reason R] [--yes]           delete for good, after asking
+  replay [--reason R] [--limit N] [--json]
+                                       publish the events again; those taken in leave the queue
+  purge [--reason R] [--yes] [--json]  delete for good, after asking
 
   --reason R   only letters refused for R: invalid_json, too_large, too_many, invalid_event,
                routing_key_mismatch, unknown_user, future_timestamp or database:<SQLSTATE>
@@ -38,8 +39,8 @@ type Flag = 'reason' | 'limit' | 'yes' | 'json';
 const FLAGS: Readonly<Record<string, readonly Flag[]>> = {
   list: ['limit', 'json'],
   show: ['json'],
-  replay: ['reason', 'limit'],
-  purge: ['reason', 'yes'],
+  replay: ['reason', 'limit', 'json'],
+  purge: ['reason', 'yes', 'json'],
 };
 
 /** @throws UsageError */

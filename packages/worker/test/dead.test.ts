@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { type Child, eventually, services, startProcess } from '@presence/test-services';
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import { type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 import { expect } from 'chai';
 
 const ENTRY = fileURLToPath(new URL('../dist/dead-main.js', import.meta.url));
@@ -259,6 +259,36 @@ describe('npm run dead', function () {
       await left(2);
     });
 
+    it('loses nothing when it is killed in the middle, and repeats what was on its way', async () => {
+      const users = Array.from({ length: 1_000 }, (_, at) => at + 1);
+      await refuse('unknown_user', ...users.map((user) => ({ type: 'heartbeat', user_id: user })));
+      const replaying = startProcess(ENTRY, { args: ['replay'], env: { AMQP_URL: url } });
+      const sent = async () => (await channel.checkQueue('presence.writer')).messageCount;
+      await eventually(async () => (await sent()) > 0, { every: 1 });
+      await replaying.kill();
+      expect(await sent(), 'it was over before it was killed').to.be.below(users.length);
+      const { code } = await dead('replay');
+      expect(code).to.equal(0);
+      await left(0);
+      const came = new Set<string>();
+      const take = (message: ConsumeMessage | null) => came.add(`${message?.content}`);
+      const { consumerTag } = await channel.consume('presence.writer', take, { noAck: true });
+      await eventually(() => came.size === users.length);
+      await channel.cancel(consumerTag);
+    });
+
+    it('counts in JSON for programs', async () => {
+      await refuse('unknown_user', { type: 'heartbeat', user_id: 7 }, { type: 'dance' });
+      const { code, stdout } = await dead('replay', '--json');
+      expect(code).to.equal(0);
+      expect(JSON.parse(stdout)).to.deep.equal({
+        total: 2,
+        looked: 2,
+        replayed: 1,
+        staying: { 'no event that is known here': 1 },
+      });
+    });
+
     it('gets through more letters than go out at once', async () => {
       await refuse('unknown_user', ...Array.from({ length: 350 }, (_, at) => heartbeat(at + 1)));
       expect((await dead('replay')).stdout).to.match(/^350 dead letters replayed\./);
@@ -283,6 +313,16 @@ describe('npm run dead', function () {
       expect(stdout).to.equal('2 dead letters deleted.\n');
       await left(1);
       expect(await bodies()).to.deep.equal([JSON.stringify(heartbeat(1))]);
+    });
+
+    it('counts in JSON for programs', async () => {
+      await refuse('invalid_json', '{', '[');
+      await refuse('unknown_user', { type: 'heartbeat', user_id: 7 });
+      const some = await dead('purge', '--reason', 'invalid_json', '--yes', '--json');
+      expect(JSON.parse(some.stdout)).to.deep.equal({ total: 3, looked: 3, deleted: 2 });
+      const all = await dead('purge', '--yes', '--json');
+      expect(JSON.parse(all.stdout)).to.deep.equal({ total: 1, looked: 1, deleted: 1 });
+      await left(0);
     });
 
     it('deletes all', async () => {
