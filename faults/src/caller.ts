@@ -1,5 +1,11 @@
 import type { Agent } from 'node:http';
-import { type EventType, NO_SESSION, type SessionId, type Status } from '@presence/domain';
+import {
+  type EventType,
+  type Millis,
+  NO_SESSION,
+  type SessionId,
+  type Status,
+} from '@presence/domain';
 import { newSession, type Person } from '@presence/test-services/system';
 import type { Fate } from './claim.js';
 import { type Answer, type Ask, ask, Unanswered } from './http.js';
@@ -9,12 +15,18 @@ import type { Ledger } from './ledger.js';
 export interface Someone extends Person {
   token: string;
   sessionId: SessionId;
-  /** Whether they have to sign in before they speak again. */
   signedOut: boolean;
+  /** When the token expires, where that may be during a case. */
+  expiresAt: Millis;
 }
 
 export function someone(person: Person): Someone {
-  return { ...person, signedOut: false };
+  return { ...person, signedOut: false, expiresAt: Number.POSITIVE_INFINITY };
+}
+
+/** Whether they have to sign in before they speak again. */
+export function mustSignIn({ signedOut, expiresAt }: Someone): boolean {
+  return signedOut || Date.now() > expiresAt - EXPIRES_SOON;
 }
 
 export interface Call extends Answer {
@@ -31,6 +43,8 @@ interface Meaning {
 
 /** How much later than the client gave up the service may still take a request up. */
 const STRAGGLES = 30_000;
+/** A client does not use a token that may expire on the way. */
+const EXPIRES_SOON = 30_000;
 const PASSWORD = 'a password of all of them';
 
 const REMEMBERED = 5;
@@ -67,8 +81,7 @@ export class Caller {
     const body = { username: who.username, password: PASSWORD };
     const call = await this.#call(api, who, meaning, { path: '/api/users/login/', body });
     if (call?.code === 200) this.#enter(who, call.body.access);
-    else Object.assign(who, newSession(who));
-    who.signedOut = false;
+    else this.reenter(who);
     return call;
   }
 
@@ -82,7 +95,7 @@ export class Caller {
 
   /** Signs in with a token that another instance issued: without a word to this one. */
   reenter(who: Someone): void {
-    Object.assign(who, newSession(who), { signedOut: false });
+    Object.assign(who, someone({ ...who, ...newSession(who) }));
   }
 
   async set(api: string, admin: Someone, who: Someone, status: Status): Promise<Call | null> {
@@ -136,7 +149,7 @@ export class Caller {
       return;
     }
     const sessionId =
-      meaning.type === 'login' && code === 200 ? sessionOf(body.access) : meaning.sessionId;
+      meaning.type === 'login' && code === 200 ? claimsOf(body.access).sid : meaning.sessionId;
     this.#ledger.write({
       ...{ userId: who.userId, type: meaning.type, status: meaning.status, sessionId },
       ...stamped(meaning.type, answer, sentAt, answeredAt),
@@ -167,8 +180,8 @@ export class Caller {
   }
 
   #enter(who: Someone, token: string): void {
-    who.token = token;
-    who.sessionId = sessionOf(token);
+    const { sid: sessionId, exp } = claimsOf(token);
+    Object.assign(who, { token, sessionId, signedOut: false, expiresAt: exp * 1_000 });
   }
 }
 
@@ -193,7 +206,6 @@ function stamped(type: EventType, { code, body }: Answer, sentAt: number, answer
   return { earliest: Math.min(sentAt, seen), latest: Math.max(seen, answeredAt) };
 }
 
-function sessionOf(token: string): SessionId {
-  const claims = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
-  return claims.sid;
+function claimsOf(token: string): { sid: SessionId; exp: number } {
+  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
 }

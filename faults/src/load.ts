@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { Status } from '@presence/domain';
-import type { Call, Caller, Someone } from './caller.js';
+import { type Call, type Caller, mustSignIn, type Someone } from './caller.js';
 import { ask } from './http.js';
 
 export interface LoadOptions {
@@ -114,7 +114,7 @@ export class Load {
   }
 
   async #speak(who: Someone): Promise<void> {
-    if (who.signedOut) this.#caller.reenter(who);
+    if (mustSignIn(who)) this.#caller.reenter(who);
     const api = this.#anyApi();
     if (api === undefined) return;
     const chance = this.#options.random();
@@ -130,7 +130,7 @@ export class Load {
     const { random, admins } = this.#options;
     const chance = random();
     if (chance < 0.1) return this.#count('login', this.#caller.login(api, who));
-    if (who.signedOut) this.#caller.reenter(who);
+    if (mustSignIn(who)) this.#caller.reenter(who);
     if (chance < 0.3) return this.#count('logout', this.#caller.logout(api, who));
     const admin = admins[Math.floor(random() * admins.length)]!;
     const status = STATUSES[Math.floor(random() * STATUSES.length)]!;
