@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import Koa from 'koa';
 import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
@@ -8,6 +9,7 @@ import type { ApiDependencies } from './dependencies.js';
 import { EndedSessions } from './ended-sessions.js';
 import { errorFunnel } from './error-funnel.js';
 import { answerHeaders, hostRequired } from './headers.js';
+import { HeartbeatLane } from './heartbeat-lane.js';
 import { trackPresence } from './middleware.js';
 import { observation } from './observation.js';
 import { openApiDocument } from './openapi.js';
@@ -27,7 +29,8 @@ import type { ServingSettings } from './settings.js';
 
 /** The API, and what goes with it while it serves. */
 export interface Api {
-  readonly app: Koa<ApiState>;
+  /** What answers requests. */
+  readonly listener: RequestListener;
   /** To be started with the server: ended sessions and as-of reach the API through it. */
   readonly watch: DatabaseWatch;
   readonly readiness: Readiness;
@@ -38,8 +41,12 @@ export function createApi(dependencies: ApiDependencies, settings: ServingSettin
   const registry = dependencies.registry ?? new Registry();
   const services = servicesOf(dependencies, settings);
   registerServiceMetrics(registry, services);
+  const known = { ...services, directory: directoryOf(services) };
+  const metrics = new RequestMetrics(registry);
+  const app = koaApp(known, metrics);
   const { watch, readiness } = services;
-  return { app: koaApp(services, registry), watch, readiness, registry };
+  const listener = new HeartbeatLane(known, metrics).before(app.callback());
+  return { listener, watch, readiness, registry };
 }
 
 function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): ApiServices {
@@ -71,19 +78,22 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
   };
 }
 
-function koaApp(services: ApiServices, registry: Registry): Koa<ApiState> {
+function koaApp(
+  services: ApiServices & { readonly directory: CallerDirectory },
+  metrics: RequestMetrics,
+): Koa<ApiState> {
   const { settings, logger } = services;
   const app = new Koa<ApiState>();
   app.proxy = settings.trustedProxies > 0;
   app.maxIpsCount = settings.trustedProxies;
   app.on('error', (error) => logger.error({ err: error }, 'an answer could not be sent'));
   const middlewares = [
-    observation(logger, new RequestMetrics(registry)),
+    observation(logger, metrics),
     lastAnswer(services.readiness),
     errorFunnel(logger),
     ...answerHeaders(settings.corsOrigins),
     hostRequired,
-    authentication({ ...services, directory: directoryOf(services) }),
+    authentication(services),
     tracking(services),
     ...routing(routesOf(services), settings),
   ];

@@ -1,4 +1,9 @@
-import { type AccessToken, type TokenVerifier, Unauthenticated } from '@presence/domain';
+import {
+  type AccessToken,
+  type TokenVerifier,
+  Unauthenticated,
+  type UserId,
+} from '@presence/domain';
 import type { CallerDirectory } from './caller-directory.js';
 import type { ApiMiddleware, Caller } from './context.js';
 import type { EndedSessions } from './ended-sessions.js';
@@ -19,18 +24,33 @@ export interface AuthenticationOptions {
 export function authentication(options: AuthenticationOptions): ApiMiddleware {
   return async (ctx, next) => {
     const header = ctx.req.headers.authorization;
-    if (header !== undefined) ctx.state.caller = await identify(bearerToken(header), options);
+    if (header !== undefined) ctx.state.caller = await identify(header, options);
     await next();
   };
 }
 
-async function identify(text: string, options: AuthenticationOptions): Promise<Caller> {
-  const { verifier, directory, ended } = options;
-  const verified = verifier.verify(text);
-  const token = verified instanceof Promise ? await verified : verified;
+/**
+ * Who is behind an Authorization header: at once where token and user are known already.
+ * @throws Unauthenticated, or rejects with it
+ */
+export function identify(header: string, options: AuthenticationOptions): Caller | Promise<Caller> {
+  const token = options.verifier.verify(bearerToken(header));
+  if (!(token instanceof Promise)) return callerOf(token, options);
+  return token.then((verified) => callerOf(verified, options));
+}
+
+function callerOf(token: AccessToken, options: AuthenticationOptions): Caller | Promise<Caller> {
   if (token.role === SERVICE_ROLE) return { token, user: null, userId: null };
-  const resolved = directory.resolve(token);
-  const userId = resolved instanceof Promise ? await resolved : resolved;
+  const userId = options.directory.resolve(token);
+  if (!(userId instanceof Promise)) return admitted(token, userId, options);
+  return userId.then((resolved) => admitted(token, resolved, options));
+}
+
+function admitted(
+  token: AccessToken,
+  userId: UserId | null,
+  { ended }: AuthenticationOptions,
+): Caller {
   if (userId !== null && ended.refusesTokens(userId, token.sessionId)) throw sessionEnded();
   return { token, user: userId ?? token.identity, userId };
 }

@@ -5,6 +5,7 @@ import type { ApiMiddleware } from './context.js';
 import { badRequest } from './problem.js';
 
 const PREFLIGHT_SECONDS = 7_200;
+export const EXPOSED: readonly string[] = ['Presence-As-Of', 'Retry-After', 'WWW-Authenticate'];
 
 /** The header fields of every answer, errors included, and preflights, which need no token. */
 export function answerHeaders(corsOrigins: readonly string[]): Koa.Middleware[] {
@@ -28,7 +29,7 @@ export function answerHeaders(corsOrigins: readonly string[]): Koa.Middleware[] 
       origin: (ctx) => allowedOrigin(ctx.get('Origin'), corsOrigins),
       allowMethods: 'GET,HEAD,POST',
       allowHeaders: ['authorization', 'content-type', 'presence-mode'],
-      exposeHeaders: ['Presence-As-Of', 'Retry-After', 'WWW-Authenticate'],
+      exposeHeaders: [...EXPOSED],
       maxAge: PREFLIGHT_SECONDS,
     }),
     preflight,
@@ -48,7 +49,8 @@ const noStore: Koa.Middleware = (ctx, next) => {
   return next();
 };
 
-function allowedOrigin(origin: string, allowed: readonly string[]): string {
+/** What Access-Control-Allow-Origin says; empty: nothing. */
+export function allowedOrigin(origin: string, allowed: readonly string[]): string {
   if (allowed.includes('*')) return '*';
   return allowed.includes(origin) ? origin : '';
 }

@@ -24,7 +24,8 @@ export function observation(logger: Logger, metrics: RequestMetrics): ApiMiddlew
   };
 }
 
-function requestIdOf(given: string | string[] | undefined): string {
+/** The one that a proxy in front has given, or a new one. */
+export function requestIdOf(given: string | string[] | undefined): string {
   return typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
 }
 

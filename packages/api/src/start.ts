@@ -27,9 +27,9 @@ export async function startApi(
   settings: ServingSettings,
 ): Promise<RunningApi> {
   const { logger } = dependencies;
-  const { app, watch, readiness } = createApi(dependencies, settings);
+  const { listener, watch, readiness } = createApi(dependencies, settings);
   warnOfOpenRows(settings, logger);
-  const server = createHttpServer(settings, app.callback());
+  const server = createHttpServer(settings, listener);
   const address = await listen(server, settings.port, settings.host);
   watch.start();
   logger.info({ port: address.port }, 'listening');

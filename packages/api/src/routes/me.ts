@@ -18,6 +18,8 @@ import { userFields } from '../wire-user.js';
 import { personOf } from './caller.js';
 import { EXAMPLE_TIME, EXAMPLE_USER } from './examples.js';
 
+export const HEARTBEAT_PATH = '/api/users/heartbeat/';
+
 /** The routes of the person who makes the request. */
 export function meRoutes(services: ApiServices): Route[] {
   return [heartbeatRoute(services), meRoute(services)];
@@ -28,7 +30,7 @@ function heartbeatRoute(services: ApiServices): Route {
   const nextIn = settings.heartbeatInterval / 1_000;
   return route({
     method: 'POST',
-    path: '/api/users/heartbeat/',
+    path: HEARTBEAT_PATH,
     operationId: 'heartbeat',
     tag: 'presence',
     access: 'user',
@@ -62,7 +64,10 @@ function heartbeatRoute(services: ApiServices): Route {
   });
 }
 
-/** The hot path: no waiting, and nothing is read that is not in memory. */
+/**
+ * No waiting, and nothing is read that is not in memory. The plain ones among them do not come this
+ * far: `heartbeat-lane.ts` answers them, the same.
+ */
 function beat(
   services: ApiServices,
   ctx: ApiContext,
