@@ -20,7 +20,7 @@ const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
 /** All tests, in two lanes that take about as long, the longer one first. */
 const TEST_LANES = [
-  ['packages/*/dist-test/**/*.test.js', 'simulator/dist-test/*.test.js'],
+  ['packages/*/dist-test/**/*.test.js', '{simulator,bench}/dist-test/*.test.js'],
   ['faults/dist-test/*.test.js', 'test/dist/*.test.js', 'test/dist/system/*.test.js'],
 ];
 const OUTAGE_TESTS = ['test/dist/system/outage.test.js', 'test/dist/outages/*.test.js'];
@@ -50,6 +50,11 @@ const COMMANDS = {
   faults: {
     build: ['faults', 'packages/api', 'packages/worker'],
     run: (args) => run(process.execPath, ['--enable-source-maps', 'faults/dist/main.js', ...args]),
+  },
+  bench: {
+    build: ['bench', 'packages/api', 'packages/worker'],
+    run: (args) =>
+      run(process.execPath, ['--enable-source-maps', 'bench/dist/src/main.js', ...args]),
   },
   build: { build: ['.'], run: () => 0 },
   lint: { build: [], run: (args) => tool('@biomejs/biome/bin/biome', ['check', ...args]) },

@@ -1,4 +1,5 @@
 import { POSTGRES, programsOf, RABBITMQ, startPrivate } from './find.js';
+import { startPostgresProgram } from './postgres-server.js';
 import { RabbitCluster } from './rabbit-cluster.js';
 import type { RabbitServer } from './rabbit-server.js';
 import type { Server } from './server.js';
@@ -15,9 +16,14 @@ export type { Server } from './server.js';
 export { type Services, services } from './services.js';
 export { TcpProxy } from './system/tcp-proxy.js';
 
-/** A PostgreSQL of a test's own, to be killed and restarted at will. */
-export function startPostgres(): Promise<Server> {
-  return startPrivate(POSTGRES);
+/**
+ * A PostgreSQL of a test's own, to be killed and restarted at will.
+ * @param settings of its configuration, in place of those of the tests
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Server> {
+  return startPostgresProgram(await programsOf(POSTGRES), settings);
 }
 
 /** A RabbitMQ of a test's own, to be killed and restarted at will. */

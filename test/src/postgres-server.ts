@@ -12,20 +12,25 @@ import type { Server } from './server.js';
 const run = promisify(execFile);
 
 /** Everything else, fsync above all, is as in production. */
-const SETTINGS = [
-  'listen_addresses=127.0.0.1',
-  'unix_socket_directories=',
-  'max_connections=200',
-  'shared_buffers=64MB',
-  'logging_collector=off',
-];
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '64MB',
+  logging_collector: 'off',
+};
+
+type Settings = Readonly<Record<string, string>>;
 
 /** Starts a PostgreSQL of its own from the programs in `programs`. */
-export async function startPostgresProgram(programs: string): Promise<Server> {
+export async function startPostgresProgram(
+  programs: string,
+  settings: Settings = {},
+): Promise<Server> {
   const account = accountFor('postgres');
   const folder = await temporaryFolder('postgres', account);
   await initialise(programs, join(folder, 'data'), account);
-  const server = new PostgresServer(programs, folder, account, await freePort());
+  const server = new PostgresServer(programs, folder, account, await freePort(), settings);
   await server.restart();
   return server;
 }
@@ -50,6 +55,7 @@ class PostgresServer implements Server {
     private readonly folder: string,
     private readonly account: Account,
     private readonly port: number,
+    private readonly settings: Settings,
   ) {
     this.url = `postgres://presence@127.0.0.1:${port}/postgres`;
   }
@@ -75,10 +81,11 @@ class PostgresServer implements Server {
 
   async restart(): Promise<void> {
     await this.stop();
-    const settings = [`port=${this.port}`, ...SETTINGS].flatMap((setting) => ['-c', setting]);
+    const settings = { port: String(this.port), ...SETTINGS, ...this.settings };
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const child = new Child(
       join(this.programs, 'postgres'),
-      ['-D', join(this.folder, 'data'), ...settings],
+      ['-D', join(this.folder, 'data'), ...flags],
       { ...this.account, cwd: this.folder },
     );
     this.#child = child;

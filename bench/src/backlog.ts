@@ -1,0 +1,70 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
+import { EVENTS_EXCHANGE, encodeEvent, eventKey } from '@presence/adapters/wire';
+import { eventually } from '@presence/test-services';
+import { connect } from 'amqplib';
+import { heartbeat, lots } from './crowd.js';
+import { metricsOf } from './metrics.js';
+import type { Stage } from './stage.js';
+
+/** Events a message, as an API makes them that takes 20,000 heartbeats a second. */
+const MESSAGE = 200;
+const FLUSHES_AFTER = 10;
+const ON_THE_WAY = 2_000;
+const WRITTEN = 'presence_events_written_total';
+
+/** Puts a heartbeat of each user into the queue, as our publisher does. */
+export async function publishBatches(stage: Stage, userIds: readonly number[]): Promise<void> {
+  const broker = new RabbitmqBroker({ urls: [stage.broker.url], topology: 'check', name: 'bench' });
+  let confirmed = 0;
+  const publisher = broker.publisher({ metrics: { confirmed: (count) => (confirmed += count) } });
+  broker.start();
+  await eventually(() => publisher.connected);
+  for (const lot of lots(userIds, MESSAGE)) {
+    for (const userId of lot) {
+      const { userId: user, ...event } = heartbeat(userId);
+      publisher.record({ ...event, user });
+    }
+    await wait(FLUSHES_AFTER);
+  }
+  await eventually(() => confirmed >= userIds.length, { within: 60_000 });
+  await publisher.close(5_000);
+  await broker.close();
+}
+
+/** The same, a message for each event, as another service does. */
+export async function publishSingles(stage: Stage, userIds: readonly number[]): Promise<void> {
+  const connection = await connect(stage.broker.url);
+  const channel = await connection.createConfirmChannel();
+  for (const lot of lots(userIds, ON_THE_WAY)) {
+    for (const userId of lot) {
+      const event = heartbeat(userId);
+      const body = Buffer.from(encodeEvent(event));
+      const properties = { persistent: true, contentType: 'application/json' };
+      channel.publish(EVENTS_EXCHANGE, eventKey(event.type), body, properties);
+    }
+    await channel.waitForConfirms();
+  }
+  await connection.close();
+}
+
+/**
+ * Starts a worker, and lets it write what lies in the queue.
+ * @returns events a second, from its first to its last
+ */
+export async function drain(stage: Stage, events: number): Promise<number> {
+  const { process, opsUrl } = await stage.system.spawnWorker();
+  const written = async () => (await metricsOf(opsUrl).catch(() => () => 0))(WRITTEN);
+  let first = { at: 0, count: 0 };
+  await eventually(
+    async () => {
+      first = { at: performance.now(), count: await written() };
+      return first.count > 0;
+    },
+    { within: 30_000, every: 10 },
+  );
+  await eventually(async () => (await written()) >= events, { within: 600_000, every: 50 });
+  const seconds = (performance.now() - first.at) / 1_000;
+  await process.end('SIGTERM');
+  return (events - first.count) / seconds;
+}

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startProcess } from '@presence/test-services';
+import type { CannonOptions } from './cannon-process.js';
+
+const run = promisify(execFile);
+const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
+
+/** What everybody is asked for: by each bearer of a token in turn. */
+export interface Target {
+  readonly method: string;
+  readonly url: string;
+  /** A token a line. */
+  readonly tokens: string;
+}
+
+export interface ClosedLoad {
+  readonly seconds: number;
+  /** Each has one request on its way. */
+  readonly connections: number;
+}
+
+/** What a load came to. */
+export interface Traffic {
+  readonly requests: number;
+  readonly perSecond: number;
+  /** Answers other than 2xx and 3xx, and requests without one. */
+  readonly failures: number;
+}
+
+export interface LoadGenerator {
+  readonly name: string;
+  /** The next request goes out when an answer comes in. */
+  run(target: Target, load: ClosedLoad): Promise<Traffic>;
+}
+
+/** wrk, which takes little from what it measures, or else autocannon. */
+export async function loadGenerator(): Promise<LoadGenerator> {
+  const version = await run('wrk', ['-v']).catch(({ stdout }: { stdout?: string }) => ({ stdout }));
+  const match = /^wrk \S+/.exec(version.stdout ?? '');
+  return match === null ? AUTOCANNON : { name: match[0], run: runWrk };
+}
+
+/** @throws with what wrk said */
+async function runWrk(target: Target, { seconds, connections }: ClosedLoad): Promise<Traffic> {
+  const how = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', SCRIPT];
+  const { stdout } = await run('wrk', [...how, target.url, '--', target.tokens, target.method]);
+  const line = /^\{.*\}$/m.exec(stdout)?.[0];
+  if (line === undefined) throw new Error(`wrk says no result:\n${stdout}`);
+  const { requests, microseconds, refused, broken } = JSON.parse(line) as Record<string, number>;
+  const perSecond = requests! / (microseconds! / 1e6);
+  return { requests: requests!, perSecond, failures: refused! + broken! };
+}
+
+const AUTOCANNON: LoadGenerator = {
+  name: 'autocannon',
+  run: (target, { seconds, connections }) => cannon(target, { connections, duration: seconds }),
+};
+
+export interface OpenLoad {
+  readonly seconds: number;
+  /** Requests a second, whether answers come or not. */
+  readonly rate: number;
+  readonly connections: number;
+}
+
+/** Latency of an open loop, in milliseconds from when a request was to be sent. */
+export interface Latency extends Traffic {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** autocannon at a rate: what a request waits for its turn counts, too. */
+export async function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
+  const { seconds, rate, connections } = load;
+  const options = { duration: seconds, overallRate: rate, connections };
+  return cannon(target, options);
+}
+
+const CANNON = fileURLToPath(new URL('./cannon-process.js', import.meta.url));
+
+/** In a process of its own: whoever measures beside it has another event loop. */
+async function cannon(target: Target, options: CannonOptions): Promise<Latency> {
+  const child = startProcess(CANNON, { args: [JSON.stringify({ target, options })] });
+  const { code } = await child.exited;
+  if (code !== 0) throw new Error(`autocannon ended with ${code}:\n${child.output}`);
+  return JSON.parse(child.stdout) as Latency;
+}

@@ -1,0 +1,137 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Api } from '@presence/test-services/system';
+import {
+  type Contestant,
+  compete,
+  middleOf,
+  QUICK_ROUNDS,
+  type Ratio,
+  ROUNDS,
+  ratioOf,
+} from '../contest.js';
+import type { Figure } from '../figure.js';
+import type { Bench, Measurement } from '../measurement.js';
+import { metricsOf } from '../metrics.js';
+import {
+  BARE_KOA,
+  type Choice,
+  DJANGO_UPDATE,
+  FASTIFY_REDIS,
+  FASTIFY_UPDATE,
+  NODE_HTTP,
+  type Peer,
+  type Running,
+} from '../peer.js';
+
+const PATH = '/api/users/heartbeat/';
+/** The contract's: how long after its answer a heartbeat may take to be on the broker's disk. */
+const CONFIRMED_WITHIN = 100;
+const TRY = { count: 1, seconds: 3, warmUp: 3, connections: 64 };
+const PEERS = [NODE_HTTP, BARE_KOA, FASTIFY_REDIS, FASTIFY_UPDATE, DJANGO_UPDATE];
+
+/** What is asked of presence beside each of them: at least, and at best. */
+const MARKS: ReadonlyMap<Peer, { floor: number; goal: number }> = new Map([
+  [BARE_KOA, { floor: 0.7, goal: 0.9 }],
+  [FASTIFY_REDIS, { floor: 1.3, goal: 1.6 }],
+  [FASTIFY_UPDATE, { floor: 3, goal: 4 }],
+  [DJANGO_UPDATE, { floor: 40, goal: 60 }],
+]);
+
+export const HEARTBEATS: Measurement = {
+  name: 'heartbeats',
+  about: 'heartbeats/s of one API process, beside what answers nothing and what others would do',
+  run: async (bench) => {
+    const { stage, people, quick, generator, say } = bench;
+    await stage.populate(people);
+    const tokens = await stage.tokens(people);
+    const target = (url: string) => ({ method: 'POST', url: url + PATH, tokens });
+    const api = await stage.system.startApi();
+    const us: Contestant = {
+      ...{ name: 'presence', target: target(api.url), pid: api.process.pid },
+      settle: () => settle(bench, api),
+    };
+    const [there, away] = [PEERS.filter(isThere), PEERS.filter((peer) => !isThere(peer))];
+    const rivals: Rival[] = [];
+    for (const peer of there) rivals.push(await startBest(peer, bench, target));
+    const all = [us, ...rivals.map(({ contestant }) => contestant)];
+    const scores = await compete(all, quick ? QUICK_ROUNDS : ROUNDS, generator, say);
+    for (const { running } of rivals) await running.stop();
+    const ours = scores.get(us.name)!;
+    return [
+      { what: 'API process', value: null, unit: 'ratio', note: middleOf(ours) },
+      ...rivals.map((rival) => {
+        const theirs = scores.get(rival.contestant.name)!;
+        return figureOf(rival, ratioOf(ours, theirs), middleOf(theirs));
+      }),
+      ...away.map(
+        (peer): Figure => ({
+          ...{ what: `÷ ${peer.name}`, value: null, unit: 'ratio', ...MARKS.get(peer) },
+          note: `cannot run here: ${peer.missing()} not installed`,
+        }),
+      ),
+    ];
+  },
+};
+
+function isThere(peer: Peer): boolean {
+  return peer.missing() === null;
+}
+
+/** @throws where a heartbeat that was answered is not confirmed when it was to be */
+async function settle({ stage }: Bench, { opsUrl }: Api): Promise<void> {
+  await wait(CONFIRMED_WITHIN);
+  const figure = await metricsOf(opsUrl);
+  const [sent, confirmed, refused] = [
+    figure('presence_events_sent_total'),
+    figure('presence_events_confirmed_total'),
+    figure('presence_events_refused_total'),
+  ];
+  if (sent !== confirmed + refused) {
+    const open = sent - confirmed - refused;
+    throw new Error(`${open} events are not confirmed ${CONFIRMED_WITHIN} ms after the load.`);
+  }
+  await stage.emptyQueue();
+}
+
+interface Rival {
+  readonly peer: Peer;
+  readonly contestant: Contestant;
+  readonly running: Running;
+  /** With what settings, and what the others came to. */
+  readonly setting: string;
+}
+
+/** With the better one of its settings, as a short try tells. */
+async function startBest(
+  peer: Peer,
+  { stage, generator, say }: Bench,
+  target: (url: string) => Contestant['target'],
+): Promise<Rival> {
+  const environment = await stage.peerSettings();
+  const start = async (setting: string, choice?: Choice): Promise<Rival> => {
+    const running = await peer.start({ ...environment, ...choice?.settings });
+    const contestant = { name: peer.name, target: target(running.url), pid: running.pid };
+    return { peer, contestant, running, setting };
+  };
+  const tried: { choice: Choice; rate: number }[] = [];
+  for (const choice of peer.choices) {
+    const { contestant, running } = await start(choice.name, choice);
+    const scores = await compete([contestant], TRY, generator, () => {});
+    await running.stop();
+    tried.push({ choice, rate: Math.round(scores.get(peer.name)![0]!.perSecond) });
+    say(`${peer.name}, ${choice.name}: ${tried.at(-1)!.rate}/s`);
+  }
+  const [best] = tried.toSorted((a, b) => b.rate - a.rate);
+  const setting = tried.map(({ choice, rate }) => `${choice.name} ${rate}/s`).join(', ');
+  return best === undefined
+    ? start('')
+    : start(`${best.choice.name} (tried: ${setting})`, best.choice);
+}
+
+function figureOf({ peer, setting }: Rival, ratio: Ratio, scores: string): Figure {
+  return {
+    ...{ what: `÷ ${peer.name}`, value: ratio.median, unit: 'ratio', spread: ratio },
+    ...MARKS.get(peer),
+    note: [`by ${ratio.by}`, scores, setting].filter((text) => text !== '').join('; '),
+  };
+}

@@ -1,0 +1,23 @@
+import type { Measurement } from '../measurement.js';
+import { DRAINING } from './draining.js';
+import { GROWTH } from './growth.js';
+import { HEARTBEATS } from './heartbeats.js';
+import { IDLE } from './idle.js';
+import { MEMORY } from './memory.js';
+import { READING } from './reading.js';
+import { ROAD } from './road.js';
+import { TRACKING } from './tracking.js';
+import { WRITING } from './writing.js';
+
+/** In the order of the table. */
+export const MEASUREMENTS: readonly Measurement[] = [
+  HEARTBEATS,
+  ROAD,
+  TRACKING,
+  DRAINING,
+  WRITING,
+  READING,
+  GROWTH,
+  MEMORY,
+  IDLE,
+];

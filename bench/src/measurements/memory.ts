@@ -1,0 +1,54 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { openLoop } from '../load.js';
+import type { Measurement } from '../measurement.js';
+import { median } from '../statistics.js';
+import { residentBytes } from '../usage.js';
+
+const MEGABYTE = 1_048_576;
+/** The bound of the cache of verified tokens: `CACHE_BYTES` of the token verifier. */
+const TOKEN_CACHE = 64 * MEGABYTE;
+/** Seconds between two heartbeats of one user. */
+const INTERVAL = 30;
+const LOOK_EVERY = 5;
+
+export const MEMORY: Measurement = {
+  name: 'memory',
+  about: 'what API and worker hold in memory after 10 minutes of everybody heartbeating',
+  run: async ({ stage, people, quick, say }) => {
+    const minutes = quick ? 1 : 10;
+    await stage.populate(people);
+    const tokens = await stage.tokens(people);
+    const api = await stage.system.startApi();
+    const worker = await stage.system.startWorker();
+    const target = { method: 'POST', url: `${api.url}/api/users/heartbeat/`, tokens };
+    const rate = Math.round(people / INTERVAL);
+    const load = openLoop(target, { seconds: minutes * 60 + 10, rate, connections: 64 });
+    const looks: number[][] = [];
+    for (let second = 0; second < minutes * 60; second += LOOK_EVERY) {
+      await wait(LOOK_EVERY * 1_000);
+      looks.push([api.process.pid, worker.pid].map((pid) => residentBytes(pid) / MEGABYTE));
+      if (second % 60 === 0) say(`minute ${second / 60}: ${looks.at(-1)!.map(Math.round)} MB`);
+    }
+    const { perSecond, failures } = await load;
+    const minute = 60 / LOOK_EVERY;
+    // A minute of looks each: what a collector of garbage does in between is no growth.
+    const of = (which: number, end: number) =>
+      median(looks.slice(end - minute, end).map((look) => look[which]!));
+    const end = looks.length;
+    const half = Math.max(minute, Math.round(end / 2));
+    const note = `at ${Math.round(perSecond)} heartbeats/s, ${failures} failures`;
+    const growth = (which: number) => 100 * (of(which, end) / of(which, half) - 1);
+    const overBound = Math.max(0, of(0, end) - TOKEN_CACHE / MEGABYTE);
+    const marks = { floor: 150, goal: 110 };
+    const grows = { floor: 5, goal: 2 };
+    return [
+      {
+        ...{ what: 'API: memory over its token cache', value: overBound, unit: 'MB', ...marks },
+        note: `${of(0, end).toFixed(0)} MB in all, of which 64 MB may be tokens; ${note}`,
+      },
+      { what: 'worker: memory', value: of(1, end), unit: 'MB', ...marks },
+      { what: 'API: growth in the second half', value: growth(0), unit: '%', ...grows },
+      { what: 'worker: growth in the second half', value: growth(1), unit: '%', ...grows },
+    ];
+  },
+};

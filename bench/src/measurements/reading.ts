@@ -1,0 +1,96 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Figure } from '../figure.js';
+import { openLoop } from '../load.js';
+import type { Measurement } from '../measurement.js';
+import { type Asked, ask, probe } from '../probe.js';
+
+const USERS = 1_000_000;
+const HEARTBEATS = 5_000;
+const CONNECTIONS = 64;
+const RATE = 20;
+const ADMIN = '/api/users/admin/users';
+const LIST = '/api/users/management';
+/** Of 50 each: how far a reader has paged. */
+const DEEP_PAGE = 1_000;
+
+interface Read {
+  readonly what: string;
+  readonly path: string;
+  readonly floor?: number;
+  readonly goal?: number;
+}
+
+export const READING: Measurement = {
+  name: 'reading',
+  about:
+    'how long reads and set-online-status take among a million users, beside 5,000 heartbeats/s',
+  run: async ({ stage, people, quick, say }) => {
+    const users = quick ? USERS / 10 : USERS;
+    await stage.populate(people);
+    say(`${users} users`);
+    await stage.addUsers(users);
+    const tokens = await stage.tokens(people);
+    const api = await stage.system.startApi();
+    await stage.system.startWorker();
+    const { token } = await stage.admin();
+    const url = (path: string) => api.url + path;
+    const count = quick ? 100 : 1_000;
+    const seconds = people / HEARTBEATS + 15 + (7 * count) / RATE + (quick ? 5 : 30);
+    const target = { method: 'POST', url: url('/api/users/heartbeat/'), tokens };
+    const load = openLoop(target, { seconds, rate: HEARTBEATS, connections: CONNECTIONS });
+    await wait((people / HEARTBEATS + 5) * 1_000); // Until everybody is online.
+
+    const read = (path: string): Asked => ({ method: 'GET', url: url(path), token });
+    const deep = quick ? DEEP_PAGE / 10 : DEEP_PAGE;
+    const cursor = await cursorOf(read, deep);
+    const reads: readonly Read[] = [
+      { what: 'status', path: '', floor: 5, goal: 2 },
+      { what: 'online, page 1', path: `${ADMIN}/online/`, floor: 10, goal: 3 },
+      {
+        ...{ what: `online, cursor page ${deep}`, path: `${ADMIN}/online/?cursor=${cursor}` },
+        ...{ floor: 10, goal: 3 },
+      },
+      { what: 'filter away', path: `${LIST}/list/?online_status=away`, floor: 10, goal: 3 },
+      { what: 'statistics', path: `${LIST}/statistics/`, floor: 10, goal: 3 },
+      { what: `online, page=${deep}`, path: `${ADMIN}/online/?page=${deep}` },
+    ];
+    const anyone = () => 1 + Math.floor(Math.random() * users);
+    const figures: Figure[] = [];
+    for (const { what, path, ...marks } of reads) {
+      const next = () => read(path === '' ? `${ADMIN}/${anyone()}/online-status/` : path);
+      const { p50, p99 } = await probe(next, { count, rate: RATE });
+      const note = `p50 ${p50.toFixed(1)} ms`;
+      figures.push({ what: `${what}: p99`, value: p99, unit: 'ms', ...marks, note });
+      say(`${what}: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+    }
+    const set = await probe(
+      () => ({
+        method: 'POST',
+        url: url(`${ADMIN}/${anyone()}/set-online-status/`),
+        token,
+        body: { status: 'away' },
+      }),
+      { count, rate: RATE },
+    );
+    const { perSecond, failures } = await load;
+    const note = `beside ${Math.round(perSecond)} heartbeats/s, ${failures} failures`;
+    return [
+      ...figures,
+      { what: 'set-online-status: p50', value: set.p50, unit: 'ms', floor: 10, goal: 3, note },
+      { what: 'set-online-status: p99', value: set.p99, unit: 'ms', floor: 60, goal: 20 },
+    ];
+  },
+};
+
+/** Pages by key up to one, and says where the next begins. */
+async function cursorOf(read: (path: string) => Asked, page: number): Promise<string> {
+  let path = `${ADMIN}/online/`;
+  for (let turn = 1; ; turn++) {
+    const answer = await ask(read(path));
+    const { pagination } = JSON.parse(answer) as { pagination: { next_cursor: string | null } };
+    const cursor = pagination.next_cursor;
+    if (cursor === null) throw new Error(`Who is online ends at page ${turn}, not after ${page}.`);
+    if (turn === page) return encodeURIComponent(cursor);
+    path = `${ADMIN}/online/?cursor=${encodeURIComponent(cursor)}`;
+  }
+}

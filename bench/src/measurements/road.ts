@@ -1,0 +1,118 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { eventually } from '@presence/test-services';
+import { type Contestant, compete, QUICK_ROUNDS, ROUNDS } from '../contest.js';
+import type { Figure } from '../figure.js';
+import { openLoop, type Target } from '../load.js';
+import type { Bench, Measurement } from '../measurement.js';
+import { BARE_KOA } from '../peer.js';
+import { ask } from '../probe.js';
+import { median, quantile, spreadOf } from '../statistics.js';
+import { Witnesses } from '../witnesses.js';
+
+const PATH = '/api/users/heartbeat/';
+const EMPTY_WITHIN = 2_000;
+const CONNECTIONS = 64;
+
+export const ROAD: Measurement = {
+  name: 'road',
+  about: 'heartbeats/s from the client to the row, all of it on this machine, beside bare Koa',
+  run: async (bench) => {
+    const { stage, people, quick, generator, say } = bench;
+    await stage.populate(people + Witnesses.COUNT);
+    const tokens = await stage.tokens(people);
+    const api = await stage.system.startApi();
+    await stage.system.startWorker();
+    const koa = await BARE_KOA.start(await stage.peerSettings());
+    const target = (url: string): Target => ({ method: 'POST', url: url + PATH, tokens });
+    const emptied: number[] = [];
+    const road: Contestant = {
+      ...{ name: 'whole road', target: target(api.url), pid: api.process.pid },
+      settle: async () => void emptied.push(await emptyAfter(bench)),
+    };
+    const bare = { name: BARE_KOA.name, target: target(koa.url), pid: koa.pid };
+    const scores = await compete([road, bare], quick ? QUICK_ROUNDS : ROUNDS, generator, say);
+    await koa.stop();
+    const [mine, theirs] = [road, bare].map(({ name }) => scores.get(name)!);
+    const spread = spreadOf(mine!.map((score, at) => score.perSecond / theirs![at]!.perSecond));
+
+    say('60 s at once, with witnesses');
+    const witnesses = new Witnesses(stage.people.slice(people), api.url + PATH);
+    witnesses.start();
+    const load = { seconds: quick ? 10 : 60, connections: CONNECTIONS };
+    const { perSecond, failures } = await generator.run(road.target, load);
+    await witnesses.stop();
+    const empty = await emptyAfter(bench);
+    const wrong = await witnesses.wrongRows(stage.pool);
+    const bareRate = median(theirs!.map((score) => score.perSecond));
+    const told = [
+      `60 s: ${Math.round(perSecond)}/s of ${Math.round(bareRate)}/s, ${failures} failures`,
+      `queue empty after ${empty.toFixed(0)} ms (rounds: ${Math.max(...emptied).toFixed(0)} ms)`,
+      `${wrong} of ${witnesses.answers} witnesses' rows wrong`,
+    ];
+    if (wrong > 0) throw new Error(`Rows say other than clients were told: ${told.join('; ')}`);
+    const half = await atHalf(bench, road.target, perSecond / 2, api.url);
+    const what = 'whole road ÷ Koa';
+    const marks = { floor: 0.5, goal: 0.7 };
+    return [
+      { what, value: spread.median, unit: 'ratio', spread, ...marks, note: told.join('; ') },
+      ...half,
+    ];
+  },
+};
+
+/** @returns after how many milliseconds nothing waits in the queue any more */
+async function emptyAfter({ stage }: Bench): Promise<number> {
+  const began = performance.now();
+  await eventually(async () => (await stage.waiting()) === 0, {
+    within: EMPTY_WITHIN,
+    every: 10,
+  });
+  return performance.now() - began;
+}
+
+/** Open loop at half of what the road can take: how long an answer takes, and how long a row. */
+async function atHalf(
+  { stage, quick, people, say }: Bench,
+  target: Target,
+  rate: number,
+  url: string,
+): Promise<Figure[]> {
+  const seconds = quick ? 10 : 60;
+  say(`${seconds} s at ${Math.round(rate)}/s`);
+  const load = openLoop(target, { seconds, rate: Math.round(rate), connections: CONNECTIONS });
+  const rows: number[] = [];
+  const until = performance.now() + (seconds - 2) * 1_000;
+  await wait(1_000);
+  for (let turn = 0; performance.now() < until; turn++) {
+    const { userId, token } = stage.people[people + (turn % Witnesses.COUNT)]!;
+    const answer = await ask({ method: 'POST', url: url + PATH, token });
+    const { last_seen: seen } = JSON.parse(answer) as { last_seen: string };
+    await eventually(() => hasRow(stage.pool, userId, seen), { within: 10_000, every: 2 });
+    rows.push(Date.now() - Date.parse(seen));
+    await wait(50);
+  }
+  const { p50, p99, perSecond } = await load;
+  const sorted = rows.toSorted((a, b) => a - b);
+  const [row50, row99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50} ms`;
+  return [
+    { what: 'at half: HTTP p99', value: p99, unit: 'ms', floor: 15, goal: 5, note },
+    {
+      ...{ what: 'at half: event to row p99', value: row99, unit: 'ms', floor: 500, goal: 250 },
+      note: `p50 ${row50.toFixed(0)} ms, ${rows.length} looks`,
+    },
+  ];
+}
+
+async function hasRow(
+  pool: Bench['stage']['pool'],
+  userId: number,
+  seen: string,
+): Promise<boolean> {
+  const { rows } = await pool.query({
+    name: 'row',
+    text: 'SELECT FROM user_presence WHERE user_id = $1 AND last_seen >= $2',
+    values: [userId, seen],
+  });
+  return rows.length === 1;
+}
