@@ -26,7 +26,7 @@ export interface Rounds {
   readonly connections: number;
 }
 
-export const ROUNDS: Rounds = { count: 7, seconds: 10, warmUp: 10, connections: 64 };
+export const ROUNDS: Rounds = { count: 7, seconds: 10, warmUp: 20, connections: 64 };
 export const QUICK_ROUNDS: Rounds = { count: 3, seconds: 2, warmUp: 3, connections: 64 };
 const MOST_FAILURES = 0.001;
 
