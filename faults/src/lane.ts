@@ -18,6 +18,8 @@ export interface CaseResult extends Outcome {
   readonly took: number;
 }
 
+const TOLD_AT_ONCE = 5;
+
 /** Whether all was as it must be. */
 export function held({ findings, misses }: CaseResult): boolean {
   return findings.length === 0 && misses.length === 0;
@@ -40,6 +42,7 @@ export async function runLane(
       const result = await runCase(fault, system, options);
       results.push(result);
       options.say(`${fault.number} ${fault.fault}: ${verdict(result)}`);
+      for (const what of missedAtFirst(result)) options.say(`${fault.number} ${what}`);
       if (held(result)) continue;
       await system.discard();
       system = undefined;
@@ -74,6 +77,11 @@ export async function runCase(
     await trial.stopLoads();
   }
   return { fault, took: performance.now() - began, ...trial.outcome(findings) };
+}
+
+/** Told at once: the table may be half an hour away. */
+function missedAtFirst({ misses, findings }: CaseResult): string[] {
+  return [...misses, ...findings.map(({ text }) => text)].slice(0, TOLD_AT_ONCE);
 }
 
 function shapeOf({ shape = {} }: FaultCase, hasten: number): Shape {
