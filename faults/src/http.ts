@@ -32,9 +32,15 @@ export interface Ask {
   readonly patience?: number;
 }
 
-/** Many connections that stay open, as a load balancer keeps them. */
-const AGENT = new Agent({ keepAlive: true, maxSockets: 512, maxFreeSockets: 512 });
 const PATIENCE = 30_000;
+/**
+ * Many connections that stay open, as a load balancer keeps them. Idle ones are let go long before
+ * the service does so, after 75 s: else a request may meet the end of its connection.
+ */
+const AGENT = new Agent({
+  ...{ keepAlive: true, maxSockets: 512, maxFreeSockets: 512 },
+  timeout: PATIENCE,
+});
 
 /** `fetch` takes four times as long for this. @throws Unanswered */
 export function ask({
