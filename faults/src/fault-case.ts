@@ -1,6 +1,9 @@
 import type { Shape } from './system.js';
 import type { Trial } from './trial.js';
 
+/** The lane that runs beside all others: for what takes long, and little of the machine. */
+export const BESIDE = 'beside';
+
 /**
  * One fault to survive. `run` brings it about, under load, and requires what is special to it.
  * What holds for all of them is reckoned afterwards by whoever runs it (lane.ts): the load is
@@ -17,10 +20,7 @@ export interface FaultCase {
   readonly fault: string;
   /** What is done, in a few words. */
   readonly did: string;
-  /**
-   * Cases of one lane run one after the other on one system; lanes run beside each other. A case
-   * of many minutes has a lane of its own. Default: `main`.
-   */
+  /** Cases of one lane share a system. Lanes run in turn, save {@link BESIDE}. Default: `main`. */
   readonly lane?: string;
   /** It takes less than about eight seconds on a busy machine, and is run by `npm test`, too. */
   readonly short?: boolean;

@@ -1,5 +1,5 @@
 import { CASES } from './cases/index.js';
-import type { FaultCase } from './fault-case.js';
+import { BESIDE, type FaultCase } from './fault-case.js';
 import { type CaseResult, held, type RunOptions, runLane } from './lane.js';
 import { ledgerFile } from './ledger.js';
 import { faultOptions, HELP, type Options, UsageError } from './options.js';
@@ -30,15 +30,36 @@ function chosen({ only, random, ...options }: Options): readonly FaultCase[] {
   });
 }
 
-/** All lanes at once: the whole takes as long as the longest. */
+/**
+ * One lane after the other, so that what is measured is the service and not the machine; beside
+ * them the one case that is long and light, which takes longer than all others together.
+ */
 async function runCases(
   faults: readonly FaultCase[],
   options: RunOptions,
 ): Promise<readonly CaseResult[]> {
-  const names = new Set(faults.map(({ lane = 'main' }) => lane));
-  const lanes = [...names].map((name) => faults.filter(({ lane = 'main' }) => lane === name));
-  const results = await Promise.all(lanes.map((lane) => runLane(lane, options)));
+  const [beside, inTurn] = [lanesOf(faults, true), lanesOf(faults, false)];
+  const results = await Promise.all([
+    ...beside.map((lane) => runLane(lane, options)),
+    runInTurn(inTurn, options),
+  ]);
   return results.flat().sort((a, b) => a.fault.number - b.fault.number);
+}
+
+async function runInTurn(
+  lanes: readonly (readonly FaultCase[])[],
+  options: RunOptions,
+): Promise<readonly CaseResult[]> {
+  const results: CaseResult[] = [];
+  for (const lane of lanes) results.push(...(await runLane(lane, options)));
+  return results;
+}
+
+/** Cases that share servers, each lane in order of number. */
+function lanesOf(faults: readonly FaultCase[], beside: boolean): FaultCase[][] {
+  const these = faults.filter((fault) => (fault.lane === BESIDE) === beside);
+  const names = new Set(these.map(({ lane }) => lane ?? 'main'));
+  return [...names].map((name) => these.filter(({ lane = 'main' }) => lane === name));
 }
 
 function tell(results: readonly CaseResult[], { json, seed, hasten }: Options): void {

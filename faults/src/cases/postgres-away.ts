@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
-import type { FaultCase } from '../fault-case.js';
+import { BESIDE, type FaultCase } from '../fault-case.js';
 import { metric } from '../metric.js';
 import type { RunningWorker } from '../system.js';
 
@@ -19,7 +19,7 @@ export const POSTGRES_AWAY: FaultCase = {
   number: 16,
   fault: 'Postgres away 40 minutes',
   did: `kill -9 with a batch in hand; a delivery limit of ${DELIVERY_LIMIT} is on the queue`,
-  lane: 'postgres away',
+  lane: BESIDE,
   healthyWithin: 60_000,
   run: async (trial) => {
     const { system } = trial;
