@@ -6,7 +6,7 @@ import type { RunningApi } from '../system.js';
 import type { Trial } from '../trial.js';
 
 const PEOPLE = 20;
-/** Long enough for all of them to be under way, and shorter than they are kept waiting. */
+/** Long enough for all of them to be under way; an API tells them 503 after 2 s. */
 const UNDER_WAY = 500;
 
 /**
@@ -36,13 +36,14 @@ async function killUnconfirmed(trial: Trial, held: Direction, other: string): Pr
   const api = await system.startApi({ ways: true });
   const began = Date.now();
   api.ways!.broker.hold(held);
-  const unanswered = setAway(trial, api.url, people);
   const promised = await Promise.all(leaving.map((who) => caller.logout(api.url, who)));
   await Promise.all(beating.map((who) => caller.heartbeat(api.url, who)));
+  const unanswered = setAway(trial, api.url, people);
   await wait(UNDER_WAY);
   await endBehindItsWay(trial, api, began);
   const told = (await unanswered).filter((answer) => answer !== null);
-  trial.require(told.length === 0, `${told.length} statuses were answered without a confirm`);
+  const codes = [...new Set(told.map(({ code }) => code))].join(', ');
+  trial.require(told.length === 0, `${told.length} statuses were told ${codes} before the kill`);
   requireAll(trial, promised, 'a logout');
   requireAll(trial, await setAway(trial, other, people), 'a status, tried again,');
 }

@@ -1,4 +1,6 @@
+import { Agent } from 'node:http';
 import type { FaultCase } from '../fault-case.js';
+import { ask } from '../http.js';
 import { lockRows, workerWaits } from '../locked-rows.js';
 import type { RunningApi, RunningWorker } from '../system.js';
 import type { Trial } from '../trial.js';
@@ -34,6 +36,7 @@ async function endApi(trial: Trial): Promise<void> {
   try {
     const admin = await trial.admin();
     const sets = people.map((who) => trial.caller.set(ending!.url, admin, who, 'away'));
+    await takenUp(ending!.url);
     await workerWaits(system);
     await requireOrderlyEnd(trial, 'an API', ending!);
     const answers = await Promise.all(sets);
@@ -44,6 +47,18 @@ async function endApi(trial: Trial): Promise<void> {
     await locker.end();
   }
   await system.startApi();
+}
+
+/**
+ * Resolves when requests made before have been read: a connection that nobody has accepted yet ends
+ * with the listener. Connections are accepted in the order in which they came; the second answer is
+ * of a later turn than all that the first one found waiting.
+ */
+async function takenUp(api: string): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) {
+    const agent = new Agent({ keepAlive: false });
+    await ask({ method: 'GET', url: `${api}/health/live`, agent });
+  }
 }
 
 /** What it has begun it commits, or leaves to the other one. */
