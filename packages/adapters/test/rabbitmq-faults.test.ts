@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { type EventPublisher, type EventSource, Unavailable } from '@presence/domain';
 import { eventually, services } from '@presence/test-services';
@@ -251,6 +253,22 @@ describe('RabbitMQ, when things break', () => {
     expect(events.connected).to.equal(true);
     await events.close(1_000);
     await cluster.close();
+  });
+
+  it('goes on to the next member where one takes a connection and says nothing', async function () {
+    this.timeout(20_000);
+    const mute = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const { port } = mute.address() as AddressInfo;
+    const cluster = new RabbitmqBroker({ urls: [way, `amqp://127.0.0.1:${port}`] });
+    const events = cluster.publisher();
+    await ready(cluster);
+    proxy.cut();
+    await eventually(() => !events.connected);
+    await eventually(() => events.connected, { within: 15_000 });
+    await events.close(1_000);
+    await cluster.close();
+    mute.close();
   });
 
   it('names everything that is missing where it may only check', async () => {

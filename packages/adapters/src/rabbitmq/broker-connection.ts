@@ -33,7 +33,7 @@ const SETUP_TIMEOUT: Duration = 10_000;
 const CLOSE_TIMEOUT: Duration = 1_000;
 const HEARTBEAT_SECONDS = 5;
 const CONFIRM_TIMEOUT: Duration = 30_000;
-/** One that lasted shorter counts as a failed attempt, so that no quarrel becomes a hot loop. */
+/** One that lasted shorter, once it was set up, counts as a failed attempt, so that no quarrel becomes a hot loop. */
 const LASTING: Duration = 5_000;
 
 /**
@@ -46,6 +46,8 @@ export class BrokerConnection {
   readonly #stopping = new AbortController();
   #model: ChannelModel | undefined;
   #ready = false;
+  /** When the connection of this life was set up, by the monotonic clock. */
+  #readyAt: number | undefined;
   #attempt = 0;
   #running: Promise<void> | undefined;
   #endWatch = () => {};
@@ -95,14 +97,19 @@ export class BrokerConnection {
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const began = performance.now();
+      this.#readyAt = undefined;
       const error = await this.#live();
       if (this.#stopping.signal.aborted) return;
       this.#options.metrics?.lost?.(this.#options.name, error);
-      if (performance.now() - began > LASTING) this.#attempt = 0;
+      if (this.#hasLasted) this.#attempt = 0;
       await this.#pause();
       this.#attempt++;
     }
+  }
+
+  /** One that was never set up has not, however long it took to fail: it is the next one's turn. */
+  get #hasLasted(): boolean {
+    return this.#readyAt !== undefined && performance.now() - this.#readyAt > LASTING;
   }
 
   /** One life: resolves with the reason of its end. */
@@ -168,6 +175,7 @@ export class BrokerConnection {
     }
     if (this.#model !== model) return;
     this.#ready = true;
+    this.#readyAt = performance.now();
     this.#options.metrics?.ready?.(this.#options.name);
   }
 
