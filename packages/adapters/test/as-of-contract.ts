@@ -129,6 +129,15 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 899);
   });
 
+  it('moves on where a publisher begins anew under its old name', async () => {
+    const name = randomUUID();
+    const again = { ...interval(name, 200, 300), since: (start + 200) * 1_000 };
+    await settle([interval(name, 0, 100), again]);
+    expect(await advance()).to.equal(start + 99);
+    await settle([{ ...interval(name, 100, 200), kind: 'worker' }, interval(name, 300, 400)]);
+    expect(await advance()).to.equal(start + 399);
+  });
+
   it('gives up a publisher whose gap can come from nowhere any more', async () => {
     const [gapped, worker] = [randomUUID(), randomUUID()];
     await under.leases.register(gapped, 'app', start * 1_000);

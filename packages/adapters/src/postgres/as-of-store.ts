@@ -64,7 +64,8 @@ export class PostgresAsOfStore implements AsOfStore {
  * Adds the intervals that batches have settled to their publishers'. One that is not known is made
  * known by whichever comes first: its first message may still be in the hands of another worker. One
  * that has been given up stays so. An interval is a sign of life of an app; a worker's tick may come
- * back when the worker is long dead.
+ * back when the worker is long dead. One row a publisher, whatever its messages say of its life:
+ * somebody's own implementation may begin anew under its old name.
  */
 async function gatherMarks(client: pg.ClientBase): Promise<void> {
   await client.query({
@@ -73,9 +74,10 @@ async function gatherMarks(client: pg.ClientBase): Promise<void> {
       WITH marks AS (
         DELETE FROM publisher_marks RETURNING *
       ), gathered AS (
-        SELECT publisher, kind, us_since, range_agg(us_settled) AS us_settled,
+        SELECT publisher, min(kind) AS kind, min(us_since) AS us_since,
+          range_agg(us_settled) AS us_settled,
           max(upper(us_settled)) FILTER (WHERE last) AS us_end
-        FROM marks WHERE NOT isempty(us_settled) GROUP BY publisher, kind, us_since
+        FROM marks WHERE NOT isempty(us_settled) GROUP BY publisher
       )
       INSERT INTO presence_publishers AS p (id, kind, us_since, us_settled, us_end)
       SELECT publisher, kind, us_since, us_settled, us_end FROM gathered
