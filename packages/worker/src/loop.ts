@@ -8,7 +8,8 @@ export interface LoopSettings {
 
 /**
  * Does a job again and again, one run at a time, with a pause in between. A run that fails is told
- * and followed by another; whatever it did not do is still to be done then.
+ * and followed by another; whatever it did not do is still to be done then. The pause after it is
+ * not cut short: what wakes a job comes more often than what has failed can be expected to be well.
  */
 export class Loop {
   readonly #job: () => Promise<unknown>;
@@ -47,12 +48,14 @@ export class Loop {
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#pause = new AbortController();
+      let { signal } = this.#pause;
       try {
         await this.#job();
       } catch (error) {
         this.#onError(error, this.#settings.name);
+        signal = this.#stopping.signal;
       }
-      await pauseFor(this.#settings.interval, this.#pause.signal);
+      await pauseFor(this.#settings.interval, signal);
     }
   }
 }
