@@ -6,9 +6,13 @@ import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.js';
 export interface ServerSettings {
   readonly keepAliveTimeout: Duration;
   readonly requestTimeout: Duration;
+  /** How long a client may take nothing of its answer. Default 30 s. */
+  readonly answerTimeout?: Duration;
 }
 
 const MAX_HEADER_BYTES = 16_384;
+/** Longer than a request may take to arrive: whoever is late is told so. */
+const ANSWER_TIMEOUT: Duration = 30_000;
 /** How often slow clients are looked for. */
 const CHECK_INTERVAL: Duration = 1_000;
 /** How long a client that was refused by the parser gets to read why. */
@@ -33,6 +37,7 @@ export function createHttpServer(settings: ServerSettings, listener: RequestList
     },
     listener,
   );
+  server.timeout = settings.answerTimeout ?? ANSWER_TIMEOUT;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     refuse(socket, parserProblem(error.code));
   });

@@ -1,5 +1,7 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
+import { createHttpServer, listen } from '../dist/server.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
 
 describe('what is no proper HTTP', () => {
@@ -69,6 +71,19 @@ describe('what is no proper HTTP', () => {
     expect((await api.client.get('/health/live')).status).to.equal(200);
     expect(performance.now() - since).to.be.below(250);
     for (const told of await Promise.all(slow)) expectProblem(told, 408);
+  });
+
+  it('is not waited for where a client takes nothing of its answer', async () => {
+    const limits = { keepAliveTimeout: 60_000, requestTimeout: 60_000, answerTimeout: 200 };
+    const large = Buffer.alloc(64 * 1024 * 1024);
+    const server = createHttpServer(limits, (_, response) => response.end(large));
+    const { port } = await listen(server, 0, '127.0.0.1');
+    const client = connect(port, '127.0.0.1');
+    client.on('error', () => {}).write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const [served] = (await once(server, 'connection')) as [Socket];
+    await once(served, 'close');
+    client.destroy();
+    server.close();
   });
 
   it('may expect what nobody knows', async () => {
