@@ -1,6 +1,6 @@
-import { UnknownUser } from './errors.js';
+import { Unavailable, UnknownUser } from './errors.js';
 import type { EventFacts, PresenceEvent } from './event.js';
-import type { EventPublisher, Submission } from './ports/event-publisher.js';
+import type { EventPublisher, RefusalReason, Submission } from './ports/event-publisher.js';
 import type { Dated, Page, PageRequest, PresenceReader } from './ports/presence-reader.js';
 import { NO_SESSION } from './session-id.js';
 import type { Status } from './status.js';
@@ -31,8 +31,15 @@ export async function setUserOnlineStatus(
   const occurredAt = Math.max(now, (user.lastSeen ?? 0) + 1);
   const event = { type: 'status_set', userId, occurredAt, status, sessionId: NO_SESSION } as const;
   const submission = await publisher.submit(event, COMMIT_TIMEOUT);
-  if (submission.outcome === 'refused') throw new UnknownUser(userId);
+  if (submission.outcome === 'refused') throw refusal(userId, submission.reason);
   return { event, submission };
+}
+
+/** Whoever was removed meanwhile is not known any more; all else is the service's own trouble. */
+function refusal(userId: UserId, reason: RefusalReason): Error {
+  if (reason === 'unknown_user') return new UnknownUser(userId);
+  const cause = new Error(`The event was refused: ${reason}`);
+  return new Unavailable('database', undefined, { cause });
 }
 
 /** @throws UnknownUser, Unavailable */

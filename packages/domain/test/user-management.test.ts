@@ -101,6 +101,14 @@ describe("Setting a user's status", () => {
     );
     expect(refused).to.be.instanceOf(UnknownUser);
   });
+
+  it('does not call somebody unknown whose event is refused for another reason', async () => {
+    const publisher = publisherThat({ outcome: 'refused', reason: 'future_timestamp' });
+    const refused = await rejection(
+      setUserOnlineStatus({ reader: readerOf(ahmad), publisher }, 1, 'away', EPOCH),
+    );
+    expect(refused).to.be.instanceOf(Unavailable);
+  });
 });
 
 describe("Getting a user's status", () => {
