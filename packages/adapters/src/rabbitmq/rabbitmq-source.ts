@@ -62,7 +62,8 @@ export class RabbitmqSource implements EventSource, Participant {
     this.#handler = undefined;
     const intake = this.#intake;
     const consumerTag = intake?.consumerTag;
-    if (!intake || consumerTag === undefined) return;
+    // One that is still being begun is ended once it has.
+    if (!intake || !consumerTag) return;
     intake.consumerTag = undefined;
     // Lost meanwhile, the channel has stopped delivering anyway.
     await intake.channel.cancel(consumerTag).catch(() => {});
@@ -110,6 +111,7 @@ export class RabbitmqSource implements EventSource, Participant {
       else this.#connection.renew(new Error(`The queue ${WRITER_QUEUE} was deleted.`));
     });
     intake.consumerTag = consumerTag;
+    if (!this.#handler) await this.pause();
   }
 
   #take(intake: Intake, message: ConsumeMessage): void {
