@@ -175,6 +175,13 @@ describe('The environment', () => {
     expect(urls).to.deep.equal(['amqps://a:5671', 'amqps://b:5671/v']);
   });
 
+  it('takes events from the queue of all, or from another', () => {
+    const AMQP_URL = 'amqp://a';
+    expect(read(brokerSettings, { AMQP_URL }).queue).to.equal('presence.writer');
+    const { queue } = read(brokerSettings, { AMQP_URL, AMQP_QUEUE: 'presence.writer.2' });
+    expect(queue).to.equal('presence.writer.2');
+  });
+
   describe('of secrets', () => {
     it('reads NAME_FILE, without the line break at its end', () => {
       const path = join(folder, 'secret');

@@ -1,5 +1,6 @@
+import { WRITER_QUEUE } from '../wire/names.js';
 import { settingsGroup } from './settings-group.js';
-import { choice, readableFile, urls } from './validators.js';
+import { choice, readableFile, text, urls } from './validators.js';
 import { orFile } from './value-file.js';
 
 export interface BrokerSettings {
@@ -9,6 +10,8 @@ export interface BrokerSettings {
   readonly caFile?: string;
   /** Whether to declare exchanges and queues, or only to check that they are there. */
   readonly topology: 'declare' | 'check';
+  /** Where workers take events from. */
+  readonly queue: string;
 }
 
 const amqpUrls = urls(['amqp', 'amqps']);
@@ -22,6 +25,8 @@ const specs = {
   AMQP_CA_FILE: readableFile({ default: undefined }),
   /** `check` is for users that may not configure: the names must be there already. */
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
+  /** Another than the one of all: docs/scaling.md. */
+  AMQP_QUEUE: text({ default: WRITER_QUEUE }),
 };
 
 export const brokerSettings = settingsGroup({
@@ -38,7 +43,8 @@ export const optionalBrokerSettings = settingsGroup({
 function common(values: {
   readonly AMQP_CA_FILE: string | undefined;
   readonly AMQP_TOPOLOGY: 'declare' | 'check';
+  readonly AMQP_QUEUE: string;
 }): Omit<BrokerSettings, 'urls'> {
-  const { AMQP_CA_FILE: caFile } = values;
-  return { ...(caFile === undefined ? {} : { caFile }), topology: values.AMQP_TOPOLOGY };
+  const { AMQP_CA_FILE: caFile, AMQP_TOPOLOGY: topology, AMQP_QUEUE: queue } = values;
+  return { ...(caFile === undefined ? {} : { caFile }), topology, queue };
 }

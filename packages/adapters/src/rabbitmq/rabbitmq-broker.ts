@@ -24,6 +24,8 @@ export interface RabbitmqOptions {
   readonly caFile?: string;
   /** Default `declare`. */
   readonly topology?: Topology;
+  /** Where workers take events from. Default `presence.writer`. */
+  readonly queue?: string;
   /** Shown in the broker's list of connections. Default `presence`. */
   readonly name?: string;
   /** AMQP heartbeat in seconds. Default 5. */
@@ -52,7 +54,10 @@ export class RabbitmqBroker {
   source(options: SourceOptions): EventSource {
     const deadLetters = new DeadLetters(this.#confirmedChannel());
     this.#consuming ??= this.#connection('consuming');
-    return new RabbitmqSource(this.#consuming, deadLetters, options);
+    return new RabbitmqSource(this.#consuming, deadLetters, {
+      ...options,
+      queue: this.#options.queue,
+    });
   }
 
   changes(): ChangePublisher {
@@ -93,13 +98,16 @@ export class RabbitmqBroker {
   }
 
   #connection(use: string): BrokerConnection {
-    const { topology = 'declare', name = 'presence', caFile, ...options } = this.#options;
+    const { topology = 'declare', name = 'presence', caFile, queue, ...options } = this.#options;
     const connection = new BrokerConnection({
       ...options,
       name: `${name} (${use})`,
       ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }),
     });
-    connection.join({ up: (model) => ensureTopology(model, topology), down: () => {} });
+    connection.join({
+      up: (model) => ensureTopology(model, topology, queue),
+      down: () => {},
+    });
     if (this.#started) connection.start();
     return connection;
   }

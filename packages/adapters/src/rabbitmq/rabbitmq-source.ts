@@ -13,6 +13,8 @@ export interface SourceOptions {
   readonly maxClockSkew: Duration;
   /** How many messages may be handed over and not settled. Default 500. */
   readonly prefetch?: number;
+  /** Default `presence.writer`. */
+  readonly queue?: string | undefined;
   readonly clock?: () => Millis;
   readonly metrics?: SourceMetrics;
 }
@@ -105,10 +107,11 @@ export class RabbitmqSource implements EventSource, Participant {
   async #consume(intake: Intake): Promise<void> {
     if (!this.#handler || intake.consumerTag !== undefined) return;
     intake.consumerTag = '';
-    const { consumerTag } = await intake.channel.consume(WRITER_QUEUE, (message) => {
+    const { queue = WRITER_QUEUE } = this.#options;
+    const { consumerTag } = await intake.channel.consume(queue, (message) => {
       if (message) this.#take(intake, message);
       // The broker ends a consumer whose queue is deleted; a new connection declares it again.
-      else this.#connection.renew(new Error(`The queue ${WRITER_QUEUE} was deleted.`));
+      else this.#connection.renew(new Error(`The queue ${queue} was deleted.`));
     });
     intake.consumerTag = consumerTag;
     if (!this.#handler) await this.pause();

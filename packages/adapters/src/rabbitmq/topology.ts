@@ -12,15 +12,20 @@ export class TopologyMissing extends Error {
   }
 }
 
-export async function ensureTopology(model: ChannelModel, topology: Topology): Promise<void> {
-  await (topology === 'declare' ? declare(model) : check(model));
+/** @param queue where workers take events from */
+export async function ensureTopology(
+  model: ChannelModel,
+  topology: Topology,
+  queue: string = WRITER_QUEUE,
+): Promise<void> {
+  await (topology === 'declare' ? declare(model, queue) : check(model, queue));
 }
 
 /**
  * Queues are declared with type and dead-letter exchange only. Whatever else an operator may want
  * to change on a running system is a policy: a queue that is declared differently is refused.
  */
-async function declare(model: ChannelModel): Promise<void> {
+async function declare(model: ChannelModel, queue: string): Promise<void> {
   const channel = await model.createChannel();
   // Whoever awaits an answer is told of the error, too.
   channel.on('error', () => {});
@@ -30,27 +35,31 @@ async function declare(model: ChannelModel): Promise<void> {
   await channel.assertExchange(DEAD_LETTERS, 'fanout', { durable: true });
   await channel.assertQueue(DEAD_LETTERS, quorum);
   await channel.bindQueue(DEAD_LETTERS, DEAD_LETTERS, '');
-  await channel.assertQueue(WRITER_QUEUE, { ...quorum, deadLetterExchange: DEAD_LETTERS });
-  await channel.bindQueue(WRITER_QUEUE, EVENTS_EXCHANGE, 'presence.#');
+  await channel.assertQueue(queue, { ...quorum, deadLetterExchange: DEAD_LETTERS });
+  await channel.bindQueue(queue, EVENTS_EXCHANGE, 'presence.#');
   await channel.close();
 }
 
-const PARTS: readonly [string, (channel: Channel) => Promise<unknown>][] = [
-  ...[EVENTS_EXCHANGE, CHANGES_EXCHANGE, DEAD_LETTERS].map(
-    (name): [string, (channel: Channel) => Promise<unknown>] => [
+type Look = (channel: Channel) => Promise<unknown>;
+
+function partsOf(queue: string): [name: string, isThere: Look][] {
+  const exchanges = [EVENTS_EXCHANGE, CHANGES_EXCHANGE, DEAD_LETTERS];
+  const queues = [queue, DEAD_LETTERS];
+  return [
+    ...exchanges.map((name): [string, Look] => [
       `exchange ${name}`,
       (channel) => channel.checkExchange(name),
-    ],
-  ),
-  ...[WRITER_QUEUE, DEAD_LETTERS].map((name): [string, (channel: Channel) => Promise<unknown>] => [
-    `queue ${name}`,
-    (channel) => channel.checkQueue(name),
-  ]),
-];
+    ]),
+    ...queues.map((name): [string, Look] => [
+      `queue ${name}`,
+      (channel) => channel.checkQueue(name),
+    ]),
+  ];
+}
 
-async function check(model: ChannelModel): Promise<void> {
+async function check(model: ChannelModel, queue: string): Promise<void> {
   const missing: string[] = [];
-  for (const [name, isThere] of PARTS) {
+  for (const [name, isThere] of partsOf(queue)) {
     if (!(await checkOne(model, isThere))) missing.push(name);
   }
   if (missing.length > 0) throw new TopologyMissing(missing);
@@ -59,10 +68,7 @@ async function check(model: ChannelModel): Promise<void> {
 const NOT_FOUND = 404;
 
 /** On a channel of its own: the broker closes one that asks for what is not there. */
-async function checkOne(
-  model: ChannelModel,
-  isThere: (channel: Channel) => Promise<unknown>,
-): Promise<boolean> {
+async function checkOne(model: ChannelModel, isThere: Look): Promise<boolean> {
   const channel = await model.createChannel();
   channel.on('error', () => {});
   try {
