@@ -42,6 +42,19 @@ export async function readRows(pool: pg.Pool): Promise<Map<UserId, Row>> {
   return new Map(rows.map(({ userId, ...row }) => [userId, row]));
 }
 
+/** How many rows say online and away: as they are, and as those who write them have noted. */
+export async function readCounts(
+  pool: pg.Pool,
+): Promise<{ rows: number[]; noted: number[]; notes: number }> {
+  const { rows } = await pool.query<{ rows: number[]; noted: number[]; notes: number }>(`
+    SELECT ARRAY[count(*) FILTER (WHERE online_status = 'online'),
+        count(*) FILTER (WHERE online_status = 'away')] AS rows,
+      (SELECT ARRAY[sum(online), sum(away)]::bigint[] FROM presence_counts) AS noted,
+      (SELECT count(*) FROM presence_counts) AS notes
+    FROM user_presence`);
+  return rows[0]!;
+}
+
 /** The rows that the rules ask for. */
 export function foldRows(events: readonly PresenceEvent[], users: number): Map<UserId, Row> {
   const folded = new Map<UserId, Presence>();

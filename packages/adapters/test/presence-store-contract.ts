@@ -17,7 +17,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { anyDelivery, batchOf, EPOCH, USERS } from './event-logs.js';
-import { addUsers, foldRows, readRows, setAsOf } from './presence-rows.js';
+import { addUsers, foldRows, readCounts, readRows, setAsOf } from './presence-rows.js';
 
 export interface StoreUnderTest {
   readonly pool: pg.Pool;
@@ -41,6 +41,11 @@ function event(
   return { type: 'heartbeat', userId, occurredAt, status: 'online', sessionId: '', ...given };
 }
 
+async function expectCounted(pool: pg.Pool): Promise<void> {
+  const { rows, noted } = await readCounts(pool);
+  expect(noted).to.deep.equal(rows);
+}
+
 /** What every PresenceStore has to keep to, and the PresenceReader beside it. */
 export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: number): void {
   let under: StoreUnderTest;
@@ -61,6 +66,7 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
         await addUsers(under.pool, USERS);
         for (const batch of batches) await under.store.apply(batchOf(batch));
         expect(await readRows(under.pool)).to.deep.equal(foldRows(events, USERS));
+        await expectCounted(under.pool);
       }),
       { numRuns: runs },
     );
@@ -74,6 +80,7 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
         await addUsers(under.pool, USERS);
         await Promise.all(batches.map((batch) => under.store.apply(batchOf(batch))));
         expect(await readRows(under.pool)).to.deep.equal(foldRows(events, USERS));
+        await expectCounted(under.pool);
       }),
       { numRuns: runs },
     );
@@ -154,8 +161,27 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
 
   it('does not take an event that is older than the row for one about an unknown user', async () => {
     await under.store.apply(batchOf([event(1, EPOCH)]));
-    const { unknown, written } = await under.store.apply(batchOf([event(1, EPOCH - 1)]));
-    expect([unknown.size, written]).to.deep.equal([0, 0]);
+    const { unknown, announced } = await under.store.apply(batchOf([event(1, EPOCH - 1)]));
+    expect([unknown.size, announced]).to.deep.equal([0, false]);
+  });
+
+  it('keeps count of who is online and away, many times over', async () => {
+    for (let turn = 0; turn < 40; turn++) {
+      const status = turn % 3 === 0 ? 'away' : 'online';
+      await under.store.apply(batchOf([event(1 + (turn % 4), EPOCH + turn, { status })]));
+    }
+    await under.store.foldCounts();
+    await expectCounted(under.pool);
+    expect((await readCounts(under.pool)).notes).to.equal(1);
+    await under.store.foldCounts();
+    await expectCounted(under.pool);
+  });
+
+  it('tells whether somebody shows something else now', async () => {
+    const shows = async (at: number) =>
+      (await under.store.apply(batchOf([event(1, at)]))).announced;
+    expect([await shows(EPOCH), await shows(EPOCH + 1)]).to.deep.equal([true, false]);
+    expect((await under.store.apply(batchOf([]))).announced).to.equal(false);
   });
 
   it('tells which rows are locked by somebody else, and has written nothing', async function () {

@@ -19,6 +19,9 @@ import { query, transaction } from './pool.js';
 import { writePresence } from './presence-writer.js';
 import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
 
+/** So few rows to add up are as good as one. */
+const FEW_COUNTS = 16;
+
 /** A transaction that lost against another one is done again at once, this many times. */
 const ATTEMPTS = 5;
 
@@ -89,6 +92,10 @@ export class PostgresPresenceStore implements PresenceStore {
     }
   }
 
+  async foldCounts(): Promise<void> {
+    await query(this.#pool, { name: 'counts-fold', text: FOLD_COUNTS, values: [FEW_COUNTS] });
+  }
+
   async prune(): Promise<void> {
     await query(this.#pool, {
       text: `DELETE FROM ended_sessions WHERE (user_id, session_id) IN (
@@ -122,6 +129,17 @@ export class PostgresPresenceStore implements PresenceStore {
 function batchOf(event: PresenceEvent): PresenceBatch {
   return { events: [event], ended: endsSession(event) ? [event] : [], progress: [] };
 }
+
+/** Rows that another is folding are left to it. */
+const FOLD_COUNTS = `
+  WITH taken AS (
+    DELETE FROM presence_counts WHERE id = ANY (ARRAY(
+      SELECT id FROM presence_counts WHERE (SELECT count(*) > $1 FROM presence_counts)
+      FOR UPDATE SKIP LOCKED))
+    RETURNING online, away
+  )
+  INSERT INTO presence_counts (online, away)
+  SELECT sum(online), sum(away) FROM taken HAVING count(*) > 0`;
 
 /**
  * The rows that are due come from the index; each is locked and looked at again before it is

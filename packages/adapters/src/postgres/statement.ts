@@ -108,8 +108,17 @@ const PARTS: Record<Status, readonly Part[]> = {
   offline: [{ where: `p.online_status = 'offline'` }, { where: SHOWN.silent, few: true }],
 };
 
-const online = `SELECT count(*) FROM user_presence p WHERE ${SHOWN.online}`;
-const away = `SELECT count(*) FROM user_presence p WHERE ${SHOWN.away}`;
+/**
+ * Those whose rows say so, which presence_counts knows, without those who have fallen silent since
+ * the last sweep.
+ */
+function shown(status: 'online' | 'away'): string {
+  return `SELECT (SELECT coalesce(sum(${status}), 0)::bigint FROM presence_counts)
+    - (SELECT count(*) FROM user_presence p
+      WHERE ${SHOWN.silent} AND p.online_status = '${status}')`;
+}
+
+const [online, away] = [shown('online'), shown('away')];
 
 /** How many a status shows. Most users are offline: they are what is left, not counted. */
 export const COUNTS: Record<Status, string> = {

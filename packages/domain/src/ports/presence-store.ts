@@ -59,6 +59,9 @@ export interface PresenceStore {
    */
   applyDeferred(): Promise<number>;
 
+  /** Draws together what has been noted of how many users are online; nothing that is read changes. */
+  foldCounts(): Promise<void>;
+
   /** Forgets what nothing can ask for any more (ended sessions past the refresh lifetime). */
   prune(): Promise<void>;
 }
