@@ -86,7 +86,7 @@ export class SessionBook {
   }
 
   /** The ended sessions that a process which has just started remembers. */
-  async remembered(): Promise<EndedSessionNotice[]> {
+  async remembered(): Promise<readonly EndedSessionNotice[]> {
     return (await this.sessions.endedSince(null)).ended;
   }
 }

@@ -118,6 +118,12 @@ onEachDatabase('PostgresSessionStore', (database) => {
       expect(second.ended.map(({ sessionId }) => sessionId)).to.deep.equal(['b']);
     });
 
+    it('together with as-of and the database’s clock', async () => {
+      await pool.query(`UPDATE presence_clock SET as_of = clock_timestamp() - interval '5 s'`);
+      const { asOf, now } = await book.sessions.endedSince(null);
+      expect(now - asOf).to.be.within(5_000, 7_000);
+    });
+
     it('until as-of has passed the expiry of their last access token, a newer one than was shown included', async () => {
       await book.open('1');
       await book.end('s', NOW, NOW + MINUTE);

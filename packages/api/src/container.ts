@@ -2,7 +2,6 @@ import { Argon2Hasher } from '@presence/adapters/argon2';
 import { JwtIssuer, JwtVerifier } from '@presence/adapters/jwt';
 import {
   type Pool,
-  PostgresAsOfStore,
   PostgresLeaseStore,
   PostgresLoginLimiter,
   PostgresPresenceReader,
@@ -11,7 +10,6 @@ import {
 } from '@presence/adapters/postgres';
 import type { PublisherOptions } from '@presence/adapters/rabbitmq';
 import type {
-  AsOfStore,
   EventPublisher,
   LeaseStore,
   LoginLimiter,
@@ -46,7 +44,6 @@ const LEASES: ServiceIdentifier<LeaseStore> = Symbol('lease store');
 const READER: ServiceIdentifier<PresenceReader> = Symbol('presence reader');
 const USERS: ServiceIdentifier<UserStore> = Symbol('user store');
 const SESSIONS: ServiceIdentifier<SessionStore> = Symbol('session store');
-const AS_OF: ServiceIdentifier<AsOfStore> = Symbol('as-of store');
 const VERIFIER: ServiceIdentifier<JwtVerifier> = Symbol('token verifier');
 const ISSUER: ServiceIdentifier<TokenIssuer | null> = Symbol('token issuer');
 const HASHER: ServiceIdentifier<PasswordHasher> = Symbol('password hasher');
@@ -75,7 +72,6 @@ export function wireApi(surroundings: ApiSurroundings, settings: ApiSettings): A
   provide(READER, () => new PostgresPresenceReader(pool, policy));
   provide(USERS, () => new PostgresUserStore(pool, settings.ownIssuer));
   provide(SESSIONS, () => new PostgresSessionStore(pool, policy));
-  provide(AS_OF, () => new PostgresAsOfStore(pool));
   provide(VERIFIER, () => new JwtVerifier(settings.tokens));
   provide(ISSUER, () => tokenIssuer(settings));
   provide(HASHER, () => new Argon2Hasher());
@@ -86,7 +82,6 @@ export function wireApi(surroundings: ApiSurroundings, settings: ApiSettings): A
     reader: use(READER),
     users: use(USERS),
     sessions: use(SESSIONS),
-    asOf: use(AS_OF),
     verifier: use(VERIFIER),
     tokenCache: () => use(VERIFIER).cacheCounts,
     issuer: use(ISSUER),

@@ -1,10 +1,4 @@
-import {
-  type AsOfStore,
-  type Duration,
-  type Millis,
-  type SessionStore,
-  Unavailable,
-} from '@presence/domain';
+import { type Duration, type Millis, type SessionStore, Unavailable } from '@presence/domain';
 import type { Logger } from 'pino';
 import type { EndedSessions } from './ended-sessions.js';
 
@@ -15,7 +9,6 @@ const SILENCE: Duration = 3_000;
 
 interface WatchOptions {
   readonly sessions: Pick<SessionStore, 'endedSince'>;
-  readonly asOf: Pick<AsOfStore, 'read'>;
   readonly ended: EndedSessions;
   readonly logger: Logger;
   /** Called after each look. */
@@ -117,29 +110,25 @@ export class DatabaseWatch {
   }
 
   async #turn(): Promise<void> {
-    const reads = await Promise.allSettled([this.#readEnded(), this.#readAsOf()]);
-    const failure = reads.find((read) => read.status === 'rejected');
-    this.#report(failure?.reason);
+    await this.#look().then(
+      () => this.#report(undefined),
+      (error: unknown) => this.#report(error),
+    );
     this.#options.onLook?.();
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), INTERVAL);
   }
 
-  async #readEnded(): Promise<void> {
+  async #look(): Promise<void> {
     const { sessions, ended } = this.#options;
-    const answer = await sessions.endedSince(this.#cursor);
-    for (const session of answer.ended) ended.add(session);
-    if (this.#asOf !== undefined) ended.forget(this.#asOf);
-    this.#cursor = answer.cursor;
-    this.#answered = true;
-    this.#awaitAnswer();
-  }
-
-  async #readAsOf(): Promise<void> {
     const askedAt = performance.now();
-    const { asOf, now } = await this.#options.asOf.read();
-    this.note(asOf);
+    const { asOf, now, ...answer } = await sessions.endedSince(this.#cursor);
+    for (const session of answer.ended) ended.add(session);
+    ended.forget(this.note(asOf));
+    this.#cursor = answer.cursor;
     this.#lag = Math.max(0, now - asOf);
     this.#lagReadAt = askedAt;
+    this.#answered = true;
+    this.#awaitAnswer();
   }
 
   #report(failure: unknown): void {

@@ -1,5 +1,4 @@
 import type {
-  AsOfStore,
   EventPublisher,
   LoginLimiter,
   Millis,
@@ -19,7 +18,6 @@ export interface ApiDependencies {
   readonly reader: PresenceReader;
   readonly users: UserStore;
   readonly sessions: SessionStore;
-  readonly asOf: Pick<AsOfStore, 'read'>;
   readonly verifier: TokenVerifier;
   /** `null` without a key to sign with: then there is neither login nor refresh. */
   readonly issuer: TokenIssuer | null;

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, migrate } from '@presence/adapters/postgres';
 import { createLogger, outliveErrors } from '@presence/adapters/process';
-import { startOpsServer } from '@presence/adapters/prometheus';
+import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { apiSettings, readConfig } from './config.js';
 import { wireApi } from './container.js';
 import { startApi } from './start.js';
@@ -17,8 +16,7 @@ const LATEST_END = 9_500;
 const config = readConfig(process.env);
 const settings = apiSettings(config);
 const logger = createLogger('presence-api', config.log.level);
-const registry = new Registry();
-collectDefaultMetrics({ register: registry, prefix: 'presence_' });
+const registry = processRegistry();
 
 const pool = createPool({
   ...config.database,

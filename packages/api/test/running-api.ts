@@ -46,7 +46,7 @@ export async function startWorld(
   const { publisher, reader, users, sessions, verifier, issuer, hasher, limiter, now } = world;
   const ports = { publisher, reader, users, sessions, verifier, issuer, hasher, limiter, now };
   const registry = new Registry();
-  const dependencies: ApiDependencies = { ...ports, asOf: world.asOfStore, logger, registry };
+  const dependencies: ApiDependencies = { ...ports, logger, registry };
   const api = await startApi(
     { ...dependencies, ...change(dependencies) },
     { ...SETTINGS, ...settings },

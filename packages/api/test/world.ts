@@ -108,13 +108,6 @@ export class World {
   readonly users: UserStore = this.#users();
   readonly sessions: SessionStore = this.#sessions();
 
-  readonly asOfStore = {
-    read: async () => {
-      await this.#database();
-      return { asOf: this.asOf, now: this.now() };
-    },
-  };
-
   /** A token is its own text: what it says is what it is verified to say. */
   readonly verifier: TokenVerifier = {
     verify: (text) => {
@@ -294,7 +287,8 @@ export class World {
       endedSince: async (cursor) => {
         await this.#database();
         const ended = this.endedSessions.slice(Number(cursor ?? 0)).map((end) => this.#notice(end));
-        return { ended, cursor: `${this.endedSessions.length}` };
+        const cursorNow = `${this.endedSessions.length}`;
+        return { ended, cursor: cursorNow, asOf: this.asOf, now: this.now() };
       },
     };
   }

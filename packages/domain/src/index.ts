@@ -82,6 +82,7 @@ export type { AsOfStore, LeaseStore, Progress, Ticker } from './ports/progress.j
 export type {
   CommittedTransition,
   EndedSessionNotice,
+  EndedSessions,
   NewSession,
   Rotation,
   RotationResult,

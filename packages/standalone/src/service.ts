@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MemoryBroker } from '@presence/adapters/memory';
 import { createPool, type DatabaseAddress } from '@presence/adapters/postgres';
-import { type OpsServer, startOpsServer } from '@presence/adapters/prometheus';
+import { type OpsServer, processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import {
   type ApiDependencies,
@@ -13,7 +13,7 @@ import {
 } from '@presence/api';
 import { startWorker, type Worker, workerSettings } from '@presence/worker';
 import type { Logger } from 'pino';
-import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
+import { AggregatorRegistry, Registry } from 'prom-client';
 import type { StandaloneConfig } from './config.js';
 
 /** Together under the 10 s in which a process has to end. */
@@ -42,8 +42,7 @@ export async function startService(
   logger: Logger,
 ): Promise<Service> {
   const settings = apiSettings(config);
-  const registries = { api: new Registry(), worker: new Registry() };
-  collectDefaultMetrics({ register: registries.api, prefix: 'presence_' });
+  const registries = { api: processRegistry(), worker: new Registry() };
   const size = config.database.poolSize;
   const pool = createPool({ ...database, size, applicationName: 'presence' });
   const broker = createBroker(config, logger);

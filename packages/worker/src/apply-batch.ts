@@ -9,7 +9,8 @@ import {
 import { type Batch, folded, type Outcome } from './batch.js';
 import type { HeldEvent } from './held-delivery.js';
 
-type Refusals = Map<HeldEvent, RefusalReason>;
+/** What writing some of a batch came to. */
+type Written = Omit<Outcome, 'locked'>;
 
 /**
  * Writes a batch, without the users known to be locked. Rows that turn out to be locked are left
@@ -26,7 +27,7 @@ export async function applyBatch(
   for (;;) {
     try {
       const { events, progress } = batch.toWrite(locked);
-      return { refused: await write(store, events, progress), locked };
+      return { ...(await write(store, events, progress)), locked };
     } catch (error) {
       if (!(error instanceof RowsLocked)) throw error;
       for (const userId of error.userIds) locked.add(userId);
@@ -38,19 +39,24 @@ async function write(
   store: PresenceStore,
   events: readonly HeldEvent[],
   progress: readonly Progress[],
-): Promise<Refusals> {
+): Promise<Written> {
   try {
-    const { unknown } = await store.apply({ ...folded(events), progress });
-    return unknown.size === 0 ? new Map() : ofUnknown(events, unknown);
+    const { unknown, announced } = await store.apply({ ...folded(events), progress });
+    return { refused: ofUnknown(events, unknown), announced };
   } catch (error) {
     if (!(error instanceof RowRefused) || events.length === 0) throw error;
     if (events.length > 1) return writeHalves(store, events, progress);
     await store.apply({ events: [], ended: [], progress });
-    return new Map([[events[0]!, `database:${error.sqlState}` as const]]);
+    const reason = `database:${error.sqlState}` as const;
+    return { refused: new Map([[events[0]!, reason]]), announced: false };
   }
 }
 
-function ofUnknown(events: readonly HeldEvent[], unknown: ReadonlySet<UserId>): Refusals {
+function ofUnknown(
+  events: readonly HeldEvent[],
+  unknown: ReadonlySet<UserId>,
+): Map<HeldEvent, RefusalReason> {
+  if (unknown.size === 0) return new Map();
   const theirs = events.filter(({ userId }) => unknown.has(userId));
   return new Map(theirs.map((event) => [event, 'unknown_user']));
 }
@@ -60,10 +66,13 @@ async function writeHalves(
   store: PresenceStore,
   events: readonly HeldEvent[],
   progress: readonly Progress[],
-): Promise<Refusals> {
+): Promise<Written> {
   const sorted = events.toSorted((a, b) => a.userId - b.userId);
   const middle = Math.ceil(sorted.length / 2);
   const first = await write(store, sorted.slice(0, middle), []);
   const second = await write(store, sorted.slice(middle), progress);
-  return new Map([...first, ...second]);
+  return {
+    refused: new Map([...first.refused, ...second.refused]),
+    announced: first.announced || second.announced,
+  };
 }

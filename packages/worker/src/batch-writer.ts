@@ -30,8 +30,8 @@ export interface BatchWriterParts {
   readonly metrics: WorkerMetrics;
   readonly logger: Logger;
   readonly now: () => Millis;
-  /** Called after a commit that may have put changes into the outbox. */
-  readonly onCommit: () => void;
+  /** Called after a commit that has put changes into the outbox. */
+  readonly onAnnounced: () => void;
 }
 
 /** How often the database is tried again; `HOLD_ON` in worker.ts says for how long it matters. */
@@ -177,7 +177,7 @@ export class BatchWriter {
     try {
       const { batch, locked } = await this.#gather(queued, waiting, signal);
       const outcome = await this.#write(batch, locked, signal);
-      this.#parts.onCommit();
+      if (outcome.announced) this.#parts.onAnnounced();
       if (signal.aborted) return;
       const stillWaiting = waiting.filter(({ userId }) => locked.has(userId));
       this.#locked = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
@@ -229,7 +229,9 @@ export class BatchWriter {
     const persist = <T>(work: () => Promise<T>) => this.#persist(work, signal);
     const outcome = await persist(() => applyBatch(store, batch, locked));
     const created = await persist(() => users.createUnknown(batch.events, outcome.refused));
-    return created ? persist(() => applyBatch(store, batch, outcome.locked)) : outcome;
+    if (!created) return outcome;
+    const again = await persist(() => applyBatch(store, batch, outcome.locked));
+    return { ...again, announced: outcome.announced || again.announced };
   }
 
   async #settle(batch: Batch, signal: AbortSignal): Promise<void> {

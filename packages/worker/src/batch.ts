@@ -13,6 +13,8 @@ import type { HeldDelivery, HeldEvent } from './held-delivery.js';
 export interface Outcome {
   readonly refused: ReadonlyMap<HeldEvent, RefusalReason>;
   readonly locked: ReadonlySet<UserId>;
+  /** Whether changes wait to go out. */
+  readonly announced: boolean;
 }
 
 /** The deliveries that one flush is to settle, and their events. */

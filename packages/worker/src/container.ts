@@ -88,7 +88,10 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
   provide(USERS, () => new UserResolver(use(IDENTITIES), settings));
   provide(WRITER, () => {
     const parts = { store: use(STORE), users: use(USERS), metrics: use(METRICS), logger, now };
-    return new BatchWriter({ ...parts, onCommit: () => use(WORKER).wakeRelay() }, settings.batch);
+    return new BatchWriter(
+      { ...parts, onAnnounced: () => use(WORKER).wakeRelay() },
+      settings.batch,
+    );
   });
   provide(TICKS, () => {
     const oldestHeld = () => use(WRITER).oldestHeld;

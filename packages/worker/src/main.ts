@@ -1,8 +1,7 @@
 import { createPool, migrate } from '@presence/adapters/postgres';
 import { createLogger, outliveErrors } from '@presence/adapters/process';
-import { startOpsServer } from '@presence/adapters/prometheus';
+import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { readConfig, workerSettings } from './config.js';
 import { wireWorker } from './container.js';
 import { WorkerHealth } from './health.js';
@@ -10,8 +9,7 @@ import { whileUnavailable } from './retry.js';
 
 const config = readConfig(process.env);
 const logger = createLogger('presence-worker', config.log.level);
-const registry = new Registry();
-collectDefaultMetrics({ register: registry, prefix: 'presence_' });
+const registry = processRegistry();
 
 const pool = createPool({
   ...config.database,

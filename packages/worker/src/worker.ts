@@ -80,10 +80,11 @@ export class Worker {
       this.#loop('tick', 500, () => this.#tick()),
       this.#loop('lease', 2_000, () => this.#renewLease()),
       this.#loop('hold', 250, () => this.#handBack()),
-      this.#loop('as-of', 250, () => this.#advanceAsOf(policy)),
+      this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('trim', 60_000, () => this.#trimOutbox()),
       this.#loop('deferred', 1_000, () => parts.store.applyDeferred()),
+      this.#loop('counts', 5_000, () => parts.store.foldCounts()),
       this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
       this.#loop('prune', 600_000, () => parts.store.prune()),
     ];

@@ -1,13 +1,9 @@
 import type { Progress } from '@presence/domain';
 import type pg from 'pg';
 
-/** Notes intervals as settled, in the transaction that settles them. */
-export async function recordMarks(
-  client: pg.ClientBase,
-  progress: readonly Progress[],
-): Promise<void> {
-  if (progress.length === 0) return;
-  await client.query({
+/** Notes intervals as settled, in the transaction that settles them; at least one. */
+export function progressMarks(progress: readonly Progress[]): pg.QueryConfig {
+  return {
     name: 'as-of-mark',
     text: `
       INSERT INTO publisher_marks (publisher, kind, us_since, us_settled, last)
@@ -22,5 +18,5 @@ export async function recordMarks(
       progress.map(({ through }) => through),
       progress.map(({ last }) => last),
     ],
-  });
+  };
 }

@@ -9,7 +9,7 @@ import {
 } from '@presence/domain';
 import type pg from 'pg';
 import { timestamp } from './event-row.js';
-import { query, transaction } from './pool.js';
+import { transaction } from './pool.js';
 
 interface ClockRow extends AsOf {
   readonly now: Millis;
@@ -23,14 +23,6 @@ export class PostgresAsOfStore implements AsOfStore {
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
-  }
-
-  async read(): Promise<{ asOf: Millis; now: Millis }> {
-    const [row] = await query<ClockRow>(this.#pool, {
-      name: 'as-of-read',
-      text: `SELECT ${CLOCK} FROM presence_clock`,
-    });
-    return row!;
   }
 
   /** One caller at a time does the work; for the others as-of is what that one makes it. */

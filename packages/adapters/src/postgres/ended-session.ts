@@ -1,4 +1,11 @@
-import type { Duration, EndedSessionNotice, PresencePolicy, SessionEnd } from '@presence/domain';
+import type {
+  Duration,
+  EndedSessionNotice,
+  EndedSessions,
+  Millis,
+  PresencePolicy,
+  SessionEnd,
+} from '@presence/domain';
 import type pg from 'pg';
 import { timestamp } from './event-row.js';
 import { query } from './pool.js';
@@ -38,23 +45,27 @@ export async function refuseTokens(
   });
 }
 
-/** Every look is within one snapshot with as-of. A cursor is a moment of the database's clock, in microseconds since 1970. */
-export async function endedSince(
-  pool: pg.Pool,
-  cursor: string | null,
-): Promise<{ ended: EndedSessionNotice[]; cursor: string }> {
-  const rows = await query<{ next: number } & (EndedSessionNotice | { userId: null })>(pool, {
+interface Look {
+  readonly next: number;
+  readonly asOf: Millis;
+  readonly now: Millis;
+}
+
+/** A cursor is a moment of the database's clock, in microseconds since 1970. */
+export async function endedSince(pool: pg.Pool, cursor: string | null): Promise<EndedSessions> {
+  const rows = await query<Look & (EndedSessionNotice | { userId: null })>(pool, {
     name: 'ended-sessions-since',
     text: `
-      SELECT reached.us AS next, e.user_id AS "userId", e.session_id AS "sessionId",
-        e.tokens_refused AS "tokensRefused", e.tokens_until AS until
-      FROM (
-        SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS us
-      ) reached
-      LEFT JOIN ended_sessions e ON e.tokens_until > (SELECT as_of FROM presence_clock)
+      SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS next,
+        clock.as_of AS "asOf", clock_timestamp() AS now, e.user_id AS "userId",
+        e.session_id AS "sessionId", e.tokens_refused AS "tokensRefused", e.tokens_until AS until
+      FROM presence_clock clock LEFT JOIN ended_sessions e ON e.tokens_until > clock.as_of
         AND e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'`,
     values: [cursor ?? 0, OVERLAP],
   });
-  const ended = rows.flatMap(({ next: _, ...end }) => (end.userId === null ? [] : [end]));
-  return { ended, cursor: String(rows[0]?.next) };
+  const { next, asOf, now } = rows[0]!;
+  const ended = rows.flatMap(({ next: _next, asOf: _asOf, now: _now, ...end }) =>
+    end.userId === null ? [] : [end],
+  );
+  return { ended, cursor: String(next), asOf, now };
 }

@@ -12,6 +12,7 @@ import {
   type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
+import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
 import { isConflict, isLockTimeout, isUniqueViolation, UNIQUE_VIOLATION } from './errors.js';
 import { takeDeferred } from './inbox.js';
@@ -35,6 +36,7 @@ export class PostgresPresenceStore implements PresenceStore {
   }
 
   async apply(batch: PresenceBatch): Promise<AppliedBatch> {
+    if (batch.events.length + batch.ended.length === 0) return this.#applyProgress(batch);
     for (let attempt = 1; ; attempt++) {
       try {
         return await transaction(this.#pool, (client) =>
@@ -84,6 +86,7 @@ export class PostgresPresenceStore implements PresenceStore {
   async applyDeferred(): Promise<number> {
     let applied = 0;
     let locked = 0;
+    if (!(await this.#hasDeferred())) return applied;
     for (;;) {
       const outcome = await this.#applyOneDeferred(locked);
       if (outcome === 'none') return applied;
@@ -101,6 +104,20 @@ export class PostgresPresenceStore implements PresenceStore {
       text: `DELETE FROM ended_sessions WHERE (user_id, session_id) IN (
         SELECT user_id, session_id FROM ended_sessions WHERE expires_at < now() LIMIT 10000)`,
     });
+  }
+
+  /** Ticks, a few a second and for ever: one statement needs no transaction around it. */
+  async #applyProgress({ progress }: PresenceBatch): Promise<AppliedBatch> {
+    if (progress.length > 0) await query(this.#pool, progressMarks(progress));
+    return { unknown: new Set(), announced: false };
+  }
+
+  async #hasDeferred(): Promise<boolean> {
+    const [row] = await query<{ any: boolean }>(this.#pool, {
+      name: 'inbox-any',
+      text: 'SELECT EXISTS (SELECT FROM presence_inbox) AS any',
+    });
+    return row!.any;
   }
 
   async #applyOneDeferred(passed: number): Promise<'none' | 'applied' | 'locked'> {

@@ -1,4 +1,5 @@
 import {
+  type AppliedBatch,
   type Millis,
   NO_SESSION,
   type PresenceBatch,
@@ -10,16 +11,9 @@ import {
   type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
-import { recordMarks } from './as-of-marks.js';
+import { progressMarks } from './as-of-marks.js';
 import { insertChanges, type Step } from './change-row.js';
 import { byUser, eventColumns } from './event-row.js';
-
-export interface WrittenBatch {
-  /** Users that do not exist. */
-  readonly unknown: ReadonlySet<UserId>;
-  /** How many rows were overtaken by an event of the batch. */
-  readonly written: number;
-}
 
 /**
  * Joins a batch into the rows, within the caller's transaction (READ COMMITTED, PostgreSQL's
@@ -34,15 +28,17 @@ export async function writePresence(
   client: pg.ClientBase,
   batch: PresenceBatch,
   policy: PresencePolicy,
-): Promise<WrittenBatch> {
+): Promise<AppliedBatch> {
   const events = byUser(batch.events);
   await noteEndedSessions(client, batch, policy);
   await lockRows(client, batch);
   const { written, changed } = await writeEvents(client, events, policy);
   const masked = await maskEndedSessions(client, batch, written);
-  await insertChanges(client, stepsOf(batch, written, [...changed, ...masked], policy));
-  await recordMarks(client, batch.progress);
-  return { unknown: await unknownUsers(client, events, written), written: written.size };
+  const steps = stepsOf(batch, written, [...changed, ...masked], policy);
+  await insertChanges(client, steps);
+  if (batch.progress.length > 0) await client.query(progressMarks(batch.progress));
+  const unknown = await unknownUsers(client, events, written);
+  return { unknown, announced: steps.length > 0 };
 }
 
 /** A row that now shows something else, or whose silence had run out unnoticed. */
@@ -153,18 +149,20 @@ async function writeEvents(
 
 /**
  * Asks, now that the rows are locked, whose deciding event is of an ended session; that row counts
- * as offline from now on. One that was just written keeps what that found, so that its step is
- * told from there.
+ * as offline from now on. It is looked for among the sessions of the batch: of what was written, and
+ * of what ends where the row stayed as it was. One that was just written keeps what that found, so
+ * that its step is told from there.
  */
 async function maskEndedSessions(
   client: pg.ClientBase,
   { events, ended }: PresenceBatch,
   written: ReadonlySet<UserId>,
 ): Promise<ChangedRow[]> {
-  const inSession = events.filter((event) => event.sessionId !== NO_SESSION);
-  const touched = inSession.filter(({ userId }) => written.has(userId));
-  const userIds = [...new Set([...touched, ...ended].map(({ userId }) => userId))];
-  if (userIds.length === 0) return [];
+  const deciding = [
+    ...events.filter(({ userId, sessionId }) => sessionId !== NO_SESSION && written.has(userId)),
+    ...ended.filter(({ userId }) => !written.has(userId)),
+  ];
+  if (deciding.length === 0) return [];
   const { rows } = await client.query<ChangedRow>({
     name: 'presence-mask',
     text: `
@@ -172,12 +170,16 @@ async function maskEndedSessions(
       SET session_ended = true, online_status = 'offline',
         found_status = CASE WHEN c.written THEN p.found_status ELSE p.online_status END,
         found_seen = CASE WHEN c.written THEN p.found_seen ELSE p.last_seen END
-      FROM unnest($1::bigint[], $2::boolean[]) AS c (user_id, written), presence_clock clock
-      WHERE p.user_id = c.user_id AND p.session_id <> '' AND NOT p.explicit AND NOT p.session_ended
-        AND EXISTS (SELECT FROM ended_sessions e
-          WHERE e.user_id = p.user_id AND e.session_id = p.session_id)
+      FROM unnest($1::bigint[], $2::text[], $3::boolean[]) AS c (user_id, session_id, written)
+        JOIN ended_sessions e USING (user_id, session_id), presence_clock clock
+      WHERE p.user_id = c.user_id AND p.session_id = c.session_id
+        AND NOT p.explicit AND NOT p.session_ended
       RETURNING ${CHANGED_ROW}`,
-    values: [userIds, userIds.map((userId) => written.has(userId))],
+    values: [
+      deciding.map(({ userId }) => userId),
+      deciding.map(({ sessionId }) => sessionId),
+      deciding.map(({ userId }) => written.has(userId)),
+    ],
   });
   return rows;
 }

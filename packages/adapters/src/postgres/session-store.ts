@@ -2,7 +2,7 @@ import {
   type CommittedTransition,
   type Duration,
   type EndedSession,
-  type EndedSessionNotice,
+  type EndedSessions,
   type Millis,
   type NewSession,
   type PresenceEvent,
@@ -101,7 +101,7 @@ export class PostgresSessionStore implements SessionStore {
     return this.#transact((client) => endExpiredSessions(client, limit, now, this.#policy));
   }
 
-  endedSince(cursor: string | null): Promise<{ ended: EndedSessionNotice[]; cursor: string }> {
+  endedSince(cursor: string | null): Promise<EndedSessions> {
     return endedSince(this.#pool, cursor);
   }
 

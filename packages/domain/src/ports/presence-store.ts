@@ -25,8 +25,8 @@ export interface PresenceBatch {
 export interface AppliedBatch {
   /** Users that do not exist; nothing was written for them. */
   readonly unknown: ReadonlySet<UserId>;
-  /** How many rows now say something else than before. */
-  readonly written: number;
+  /** Whether somebody shows something else now, so that changes wait to go out. */
+  readonly announced: boolean;
 }
 
 /** The rows that say who is online: the write side. */

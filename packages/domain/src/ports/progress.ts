@@ -46,7 +46,4 @@ export interface AsOfStore {
    * @returns what it is then, and `now`: the database's clock in the same snapshot.
    */
   advance(policy: AsOfPolicy): Promise<AsOf & { now: Millis }>;
-
-  /** @returns as-of, and the database's clock in the same snapshot. */
-  read(): Promise<{ asOf: Millis; now: Millis }>;
 }

@@ -51,6 +51,16 @@ export interface EndedSessionNotice extends EndedSession {
   readonly until: Millis;
 }
 
+/** What ended, and how far events are processed, at one moment. */
+export interface EndedSessions {
+  readonly ended: readonly EndedSessionNotice[];
+  /** Where to go on from. */
+  readonly cursor: string;
+  readonly asOf: Millis;
+  /** The database's clock. */
+  readonly now: Millis;
+}
+
 /** Logins. Each call is one transaction, its effect on presence included. @throws Unavailable */
 export interface SessionStore {
   open(session: NewSession): Promise<CommittedTransition>;
@@ -64,5 +74,5 @@ export interface SessionStore {
    * Ended sessions, the last of whose access tokens expires after as-of. Everything committed since
    * `cursor` (`null`: from the beginning) is in it; what was in an earlier answer may be in it again.
    */
-  endedSince(cursor: string | null): Promise<{ ended: EndedSessionNotice[]; cursor: string }>;
+  endedSince(cursor: string | null): Promise<EndedSessions>;
 }
