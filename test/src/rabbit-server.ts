@@ -54,7 +54,8 @@ async function writeFiles(folder: string, ports: Ports, account: Account): Promi
       '',
     ].join('\n'),
     'rabbitmq-env.conf': '',
-    enabled_plugins: '[].\n',
+    // It ships with every RabbitMQ; docs/scaling.md says what is tried with it.
+    enabled_plugins: '[rabbitmq_consistent_hash_exchange].\n',
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   for (const name of ['data', 'log', 'home']) {

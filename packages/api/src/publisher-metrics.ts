@@ -7,6 +7,7 @@ export function publisherMetrics(registry: Registry): PublisherMetrics {
     new Counter({ name, help, registers: [registry] });
   const recorded = counter('presence_events_recorded_total', 'Events taken.');
   const sent = counter('presence_events_sent_total', 'Events sent, after folding.');
+  const bytes = counter('presence_sent_bytes_total', 'Bytes of messages sent, bodies alone.');
   const confirmed = counter('presence_events_confirmed_total', 'Events the queue has confirmed.');
   const refused = counter('presence_events_refused_total', 'Events the queue has not confirmed.');
   const sizes = new Histogram({
@@ -29,8 +30,9 @@ export function publisherMetrics(registry: Registry): PublisherMetrics {
   });
   return {
     recorded: (events) => recorded.inc(events),
-    sent: (events) => {
+    sent: (events, size) => {
       sent.inc(events);
+      bytes.inc(size);
       if (events > 0) sizes.observe(events);
     },
     confirmed: (events, after) => {
