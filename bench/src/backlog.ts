@@ -48,13 +48,22 @@ export async function publishSingles(stage: Stage, userIds: readonly number[]): 
   await connection.close();
 }
 
+type Settings = Readonly<Record<string, string>>;
+
 /**
- * Starts a worker, and lets it write what lies in the queue.
- * @returns events a second, from its first to its last
+ * Starts workers, one of each settings, and lets them write what lies in their queues.
+ * @returns events a second, from the first to the last
  */
-export async function drain(stage: Stage, events: number): Promise<number> {
-  const { process, opsUrl } = await stage.system.spawnWorker();
-  const written = async () => (await metricsOf(opsUrl).catch(() => () => 0))(WRITTEN);
+export async function drain(
+  stage: Stage,
+  events: number,
+  settings: readonly Settings[] = [{}],
+): Promise<number> {
+  const workers = await Promise.all(settings.map((own) => stage.system.spawnWorker(own)));
+  const written = async () => {
+    const counts = await Promise.all(workers.map(({ opsUrl }) => writtenBy(opsUrl)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
   let first = { at: 0, count: 0 };
   await eventually(
     async () => {
@@ -65,6 +74,12 @@ export async function drain(stage: Stage, events: number): Promise<number> {
   );
   await eventually(async () => (await written()) >= events, { within: 600_000, every: 50 });
   const seconds = (performance.now() - first.at) / 1_000;
-  await process.end('SIGTERM');
+  await Promise.all(workers.map(({ process }) => process.end('SIGTERM')));
   return (events - first.count) / seconds;
+}
+
+/** Nothing while it does not answer yet. */
+async function writtenBy(opsUrl: string): Promise<number> {
+  const figure = await metricsOf(opsUrl).catch(() => () => 0);
+  return figure(WRITTEN);
 }

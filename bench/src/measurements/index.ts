@@ -1,11 +1,15 @@
 import type { Measurement } from '../measurement.js';
+import { COSTS } from './costs.js';
 import { DRAINING } from './draining.js';
 import { GROWTH } from './growth.js';
 import { HEARTBEATS } from './heartbeats.js';
 import { IDLE } from './idle.js';
 import { MEMORY } from './memory.js';
+import { PARTITIONS } from './partitions.js';
+import { QUEUES } from './queues.js';
 import { READING } from './reading.js';
 import { ROAD } from './road.js';
+import { TOKENS } from './tokens.js';
 import { TRACKING } from './tracking.js';
 import { WRITING } from './writing.js';
 
@@ -18,6 +22,10 @@ export const MEASUREMENTS: readonly Measurement[] = [
   WRITING,
   READING,
   GROWTH,
+  TOKENS,
   MEMORY,
   IDLE,
+  COSTS,
+  QUEUES,
+  PARTITIONS,
 ];

@@ -1,0 +1,53 @@
+import type pg from 'pg';
+import type { Measurement } from '../measurement.js';
+import { median, spreadOf } from '../statistics.js';
+import { alternate, plainUpdate } from '../writes.js';
+
+const USERS = 1_000_000;
+const PARTS = 8;
+const WHOLE = 'presence_whole';
+const SPLIT = 'presence_split';
+
+export const PARTITIONS: Measurement = {
+  name: 'partitions',
+  about:
+    'rows/s of a plain UPDATE against a table in eight partitions by hash, beside one that is whole',
+  run: async (bench) => {
+    const { stage, quick } = bench;
+    const users = quick ? USERS / 10 : USERS;
+    await stage.addUsers(users);
+    await createCopies(stage.pool);
+    const client = await stage.pool.connect();
+    const ways = [SPLIT, WHOLE].map((table) => ({
+      name: table === SPLIT ? `${PARTS} partitions` : 'one table',
+      write: (ids: number[]) => plainUpdate(client, table, ids),
+    }));
+    const [split, whole] = (await alternate(bench, ways, users)) as [number[], number[]];
+    client.release();
+    const spread = spreadOf(split.map((rate, round) => rate / whole[round]!));
+    const note = [split, whole].map((rates) => `${Math.round(median(rates))}/s`).join(' beside ');
+    const what = `table in ${PARTS} partitions ÷ whole`;
+    return [{ what, value: spread.median, unit: 'ratio', spread, note }];
+  },
+};
+
+/** Both with the columns, indexes and settings of the table that presence has. */
+async function createCopies(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ settings: string }>(
+    `SELECT array_to_string(reloptions, ', ') AS settings FROM pg_class
+      WHERE oid = 'user_presence'::regclass`,
+  );
+  const { settings } = rows[0]!;
+  const like = '(LIKE user_presence INCLUDING ALL)';
+  const parts = Array.from({ length: PARTS }, (_, part) => {
+    const values = `WITH (MODULUS ${PARTS}, REMAINDER ${part})`;
+    return `CREATE TABLE ${SPLIT}_${part} PARTITION OF ${SPLIT} FOR VALUES ${values} WITH (${settings})`;
+  });
+  await pool.query(`
+    CREATE TABLE ${WHOLE} ${like} WITH (${settings});
+    CREATE TABLE ${SPLIT} ${like} PARTITION BY HASH (user_id);
+    ${parts.join(';\n')};
+    INSERT INTO ${WHOLE} SELECT * FROM user_presence;
+    INSERT INTO ${SPLIT} SELECT * FROM user_presence`);
+  await pool.query(`VACUUM (ANALYZE) ${WHOLE}, ${SPLIT}`);
+}

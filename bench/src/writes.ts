@@ -1,0 +1,58 @@
+import type pg from 'pg';
+import { lots, shuffled } from './crowd.js';
+import type { Bench } from './measurement.js';
+
+/** Rows a statement. */
+export const BATCH = 1_000;
+
+/** One way of writing that users were seen now. */
+export interface Way {
+  readonly name: string;
+  write(ids: number[]): Promise<unknown>;
+}
+
+/**
+ * Takes turns, so that what slows the machine meets every way.
+ * @returns rows a second of each way, by round
+ */
+export async function alternate(
+  { quick, say }: Pick<Bench, 'quick' | 'say'>,
+  ways: readonly Way[],
+  users: number,
+): Promise<number[][]> {
+  const [rounds, seconds] = quick ? [3, 3] : [7, 10];
+  const rates = ways.map((): number[] => []);
+  const batches = endless(users);
+  const next = () => batches.next().value;
+  for (const { write } of ways) for (let turn = 0; turn < 20; turn++) await write(next());
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, { name, write }] of ways.entries()) {
+      const began = performance.now();
+      let written = 0;
+      for (; performance.now() - began < seconds * 1_000; written += BATCH) await write(next());
+      const rate = written / ((performance.now() - began) / 1_000);
+      rates[at]!.push(rate);
+      say(`round ${round + 1} of ${rounds}: ${name} ${Math.round(rate)} rows/s`);
+    }
+  }
+  return rates;
+}
+
+/** Everybody once, and again in another order. */
+function* endless(users: number): Generator<number[], never> {
+  for (;;) yield* lots(shuffled(users), BATCH);
+}
+
+/** What any program would send: no guard, no steps told. */
+export function plainUpdate(
+  client: Pick<pg.ClientBase, 'query'>,
+  table: string,
+  ids: readonly number[],
+): Promise<unknown> {
+  const sorted = ids.toSorted((a, b) => a - b);
+  const now = new Date().toISOString();
+  const text = `
+    UPDATE ${table} p SET online_status = 'online', last_seen = e.seen
+    FROM unnest($1::bigint[], $2::timestamptz[]) AS e (id, seen) WHERE p.user_id = e.id`;
+  return client.query({ name: `plain ${table}`, text, values: [sorted, sorted.map(() => now)] });
+}
