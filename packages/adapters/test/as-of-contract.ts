@@ -86,6 +86,30 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     );
   });
 
+  it('does not pass an event that is deferred, until it is joined or set aside', async () => {
+    await under.pool.query('DELETE FROM presence_inbox');
+    const publisher = randomUUID();
+    await under.leases.register(publisher, 'app', start * 1_000);
+    const event = { type: 'heartbeat', userId: 1, status: 'online', sessionId: '' } as const;
+    const deferred = [start + 70, start + 40, start - 40].map((at) => ({
+      ...event,
+      occurredAt: at,
+    }));
+    await under.store.apply({
+      events: [],
+      ended: [],
+      deferred,
+      progress: [interval(publisher, 0, 100)],
+    });
+    expect(await advance()).to.equal(start + 39);
+    await under.pool.query(`UPDATE presence_inbox SET refused = '23514' WHERE occurred_at = $1`, [
+      new Date(start + 40).toISOString(),
+    ]);
+    expect(await advance()).to.equal(start + 69);
+    await under.store.applyDeferred();
+    expect(await advance()).to.equal(start + 99);
+  });
+
   it('waits for the slowest publisher, and for one that has only just registered', async () => {
     const [fast, slow] = [randomUUID(), randomUUID()];
     await under.leases.register(fast, 'app', start * 1_000);

@@ -1,11 +1,9 @@
 import {
   declaredStatus,
   EVENT_TYPES,
-  endsSession,
-  Fold,
+  folded,
   type PresenceBatch,
   type PresenceEvent,
-  type UserId,
 } from '@presence/domain';
 import fc from 'fast-check';
 
@@ -46,9 +44,7 @@ export const anyDelivery: fc.Arbitrary<{ events: PresenceEvent[]; batches: Prese
 
 /** A batch as the worker writes it: folded by user. */
 export function batchOf(events: readonly PresenceEvent[]): PresenceBatch {
-  const greatest = new Fold<UserId, PresenceEvent>();
-  for (const event of events) greatest.add(event.userId, event);
-  return { events: greatest.take(events.length), ended: events.filter(endsSession), progress: [] };
+  return { ...folded(events), progress: [] };
 }
 
 function cut<T>(items: readonly T[], sizes: readonly number[]): T[][] {

@@ -197,12 +197,73 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
       );
       expect(failure).to.be.instanceOf(RowsLocked);
       expect((failure as RowsLocked).userIds).to.deep.equal([2]);
-      expect([...(await under.store.unlocked([1, 2]))]).to.deep.equal([1]);
+      expect([...(await under.store.locked([1, 2, 99]))]).to.deep.equal([2]);
       expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(null);
     } finally {
       await other.query('ROLLBACK');
       other.release();
     }
+  });
+
+  it('ends in the same rows where events were deferred, and others came in between', async function () {
+    this.timeout(60_000);
+    const deliveries = fc.tuple(anyDelivery, fc.infiniteStream(fc.constantFrom(0, 1, 2)));
+    await fc.assert(
+      fc.asyncProperty(deliveries, async ([{ events, batches }, fates]) => {
+        await addUsers(under.pool, USERS);
+        for (const batch of batches) {
+          const deferred = fates.next().value === 0 ? batch : [];
+          await under.store.apply({ ...batchOf(deferred.length > 0 ? [] : batch), deferred });
+          if (fates.next().value === 0) await under.store.applyDeferred();
+        }
+        await under.store.applyDeferred();
+        expect(await readRows(under.pool)).to.deep.equal(foldRows(events, USERS));
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('joins what was deferred as its rows come free, whoever else is locked', async function () {
+    this.timeout(10_000);
+    if (!under.concurrent) return;
+    const deferred = [event(1, EPOCH), event(2, EPOCH), event(2, EPOCH + 1), event(99, EPOCH)];
+    await under.store.apply({ ...batchOf([]), deferred });
+    const other = await under.pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const begun = performance.now();
+      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 2, refused: [] });
+      expect(performance.now() - begun, 'what is locked is not waited for').to.be.below(900);
+      expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
+      expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(null);
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+    const both = await Promise.all([under.store.applyDeferred(), under.store.applyDeferred()]);
+    expect(both[0].applied + both[1].applied).to.equal(2);
+    expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
+  });
+
+  it('sets aside the one deferred event that the database refuses', async () => {
+    await under.pool.query(
+      `ALTER TABLE user_presence ADD CONSTRAINT nobody_away CHECK (declared <> 'away')`,
+    );
+    try {
+      const guilty = event(2, EPOCH + 1, { status: 'away' });
+      const deferred = [event(1, EPOCH), event(2, EPOCH), guilty, event(3, EPOCH)];
+      await under.store.apply({ ...batchOf([]), deferred });
+      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 3, refused: ['23514'] });
+      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 0, refused: [] });
+      const rows = await readRows(under.pool);
+      for (const userId of [1, 2, 3]) expect(rows.get(userId)?.lastSeen).to.equal(EPOCH);
+    } finally {
+      await under.pool.query('ALTER TABLE user_presence DROP CONSTRAINT nobody_away');
+    }
+    await under.pool.query('UPDATE presence_inbox SET refused = NULL');
+    expect(await under.store.applyDeferred()).to.deep.equal({ applied: 1, refused: [] });
+    expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
   });
 
   it('sweeps in turns, however many ask, and whatever becomes of the clock', async () => {

@@ -214,8 +214,8 @@ onEachDatabase('PostgresSessionStore', (database) => {
       locker.release();
     }
 
-    function drain(): Promise<number> {
-      return new PostgresPresenceStore(pool, POLICY).applyDeferred();
+    async function drain(): Promise<number> {
+      return (await new PostgresPresenceStore(pool, POLICY).applyDeferred()).applied;
     }
 
     it('commits a login within seconds, and its effect comes later', async () => {

@@ -1,4 +1,5 @@
-import { type EventFacts, greaterEvent } from './event.js';
+import { type EventFacts, endsSession, greaterEvent, type PresenceEvent } from './event.js';
+import type { UserId } from './user.js';
 
 /**
  * A bounded map of the greatest event of each user. Folding before writing changes nothing that
@@ -30,4 +31,13 @@ export class Fold<Key, Event extends EventFacts> {
     }
     return taken;
   }
+}
+
+/** The greatest event of each user, and all those that end a session. */
+export function folded<Event extends PresenceEvent>(
+  events: readonly Event[],
+): { events: Event[]; ended: Event[] } {
+  const greatest = new Fold<UserId, Event>();
+  for (const event of events) greatest.add(event.userId, event);
+  return { events: greatest.take(Number.POSITIVE_INFINITY), ended: events.filter(endsSession) };
 }

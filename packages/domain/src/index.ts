@@ -38,7 +38,7 @@ export {
   type PresenceEvent,
   type ReportedEvent,
 } from './event.js';
-export { Fold } from './fold.js';
+export { Fold, folded } from './fold.js';
 export type {
   AccessToken,
   LoginLimiter,
@@ -71,6 +71,7 @@ export {
   type AppliedBatch,
   type ChangeOutbox,
   type ChangePublisher,
+  type DeferredOutcome,
   type EndedSession,
   type IdentityStore,
   identityKey,

@@ -1,4 +1,5 @@
 import {
+  folded,
   type PresenceStore,
   type Progress,
   type RefusalReason,
@@ -6,16 +7,23 @@ import {
   RowsLocked,
   type UserId,
 } from '@presence/domain';
-import { type Batch, folded, type Outcome } from './batch.js';
+import type { Batch, Outcome } from './batch.js';
 import type { HeldEvent } from './held-delivery.js';
 
 /** What writing some of a batch came to. */
 type Written = Omit<Outcome, 'locked'>;
 
+/** What one transaction is to commit. */
+interface Lot {
+  readonly events: readonly HeldEvent[];
+  readonly progress: readonly Progress[];
+  readonly locked: ReadonlySet<UserId>;
+}
+
 /**
- * Writes a batch, without the users known to be locked. Rows that turn out to be locked are left
- * out and told, too; an event that the database refuses is searched for by halves and costs only
- * itself: what else its user did is written.
+ * Commits a batch. The events of users whose rows are locked, as is known or turns out, are
+ * deferred, unless somebody awaits their effect; an event that the database refuses is searched
+ * for by halves and costs only itself: what else its user did is written.
  * @throws Unavailable
  */
 export async function applyBatch(
@@ -26,8 +34,7 @@ export async function applyBatch(
   const locked = new Set(knownLocked);
   for (;;) {
     try {
-      const { events, progress } = batch.toWrite(locked);
-      return { ...(await write(store, events, progress)), locked };
+      return { ...(await commit(store, { ...batch.toCommit(locked), locked })), locked };
     } catch (error) {
       if (!(error instanceof RowsLocked)) throw error;
       for (const userId of error.userIds) locked.add(userId);
@@ -35,17 +42,16 @@ export async function applyBatch(
   }
 }
 
-async function write(
-  store: PresenceStore,
-  events: readonly HeldEvent[],
-  progress: readonly Progress[],
-): Promise<Written> {
+async function commit(store: PresenceStore, lot: Lot): Promise<Written> {
+  const { events, progress, locked } = lot;
+  const free = events.filter(({ userId }) => !locked.has(userId));
+  const deferred = events.filter(({ userId }) => locked.has(userId));
   try {
-    const { unknown, announced } = await store.apply({ ...folded(events), progress });
-    return { refused: ofUnknown(events, unknown), announced };
+    const { unknown, announced } = await store.apply({ ...folded(free), deferred, progress });
+    return { refused: ofUnknown(free, unknown), announced };
   } catch (error) {
     if (!(error instanceof RowRefused) || events.length === 0) throw error;
-    if (events.length > 1) return writeHalves(store, events, progress);
+    if (events.length > 1) return commitHalves(store, lot);
     await store.apply({ events: [], ended: [], progress });
     const reason = `database:${error.sqlState}` as const;
     return { refused: new Map([[events[0]!, reason]]), announced: false };
@@ -62,15 +68,14 @@ function ofUnknown(
 }
 
 /** By user, and only then by event: most often it is a row that is at fault. */
-async function writeHalves(
+async function commitHalves(
   store: PresenceStore,
-  events: readonly HeldEvent[],
-  progress: readonly Progress[],
+  { events, progress, locked }: Lot,
 ): Promise<Written> {
   const sorted = events.toSorted((a, b) => a.userId - b.userId);
   const middle = Math.ceil(sorted.length / 2);
-  const first = await write(store, sorted.slice(0, middle), []);
-  const second = await write(store, sorted.slice(middle), progress);
+  const first = await commit(store, { events: sorted.slice(0, middle), progress: [], locked });
+  const second = await commit(store, { events: sorted.slice(middle), progress, locked });
   return {
     refused: new Map([...first.refused, ...second.refused]),
     announced: first.announced || second.announced,

@@ -38,8 +38,9 @@ export interface BatchWriterParts {
 const RETRY: RetrySettings = { first: 100, longest: 2_000, giveUpAfter: 600_000 };
 
 /**
- * However long a row is locked, or a batch cannot be written: RabbitMQ takes the channel from a
- * consumer that has not acknowledged for 30 minutes, and with it all else that this one holds.
+ * However long an awaited effect is held up by a locked row, or a batch cannot be written: RabbitMQ
+ * takes the channel from a consumer that has not acknowledged for 30 minutes, and with it all else
+ * that this one holds.
  */
 const HOLD_AT_MOST: Duration = 600_000;
 
@@ -62,7 +63,10 @@ export class BatchWriter {
   #queuedEvents = 0;
   #urgent = false;
   #closing = false;
-  #locked: HeldEvent[] = [];
+  /** What waits for rows that somebody else has locked, since somebody awaits its effect. */
+  #waiting: HeldEvent[] = [];
+  /** Whose rows were locked at the last look. */
+  #locked: ReadonlySet<UserId> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
 
@@ -113,7 +117,7 @@ export class BatchWriter {
     this.#queue = [];
     this.#queuedEvents = 0;
     this.#urgent = false;
-    this.#locked = [];
+    this.#waiting = [];
     this.#handBack([...this.#unsettled]);
   }
 
@@ -129,7 +133,7 @@ export class BatchWriter {
     if (overdue.length === 0) return;
     this.#parts.logger.warn({ deliveries: overdue.length }, 'Held for too long, and handed back');
     this.#handBack(overdue);
-    this.#locked = this.#locked.filter(({ held }) => this.#unsettled.has(held));
+    this.#waiting = this.#waiting.filter(({ held }) => this.#unsettled.has(held));
   }
 
   async #drain(signal: AbortSignal): Promise<void> {
@@ -142,7 +146,7 @@ export class BatchWriter {
     const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
     if (isDue) this.#flushSoon(0);
     else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
-    else if (this.#locked.length > 0) this.#flushSoon(LOCKED_RETRY);
+    else if (this.#waiting.length > 0) this.#flushSoon(LOCKED_RETRY);
   }
 
   #flushSoon(wait: Duration): void {
@@ -170,7 +174,7 @@ export class BatchWriter {
 
   async #flush(): Promise<void> {
     const queued = this.#take();
-    const waiting = this.#locked;
+    const waiting = this.#waiting;
     if (queued.length + waiting.length === 0) return;
     const { signal } = this.#patience;
     const begun = performance.now();
@@ -179,8 +183,9 @@ export class BatchWriter {
       const outcome = await this.#write(batch, locked, signal);
       if (outcome.announced) this.#parts.onAnnounced();
       if (signal.aborted) return;
+      this.#locked = outcome.locked;
       const stillWaiting = waiting.filter(({ userId }) => locked.has(userId));
-      this.#locked = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
+      this.#waiting = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
         this.#unsettled.has(held),
       );
       await this.#settle(batch, signal);
@@ -188,7 +193,7 @@ export class BatchWriter {
     } catch (error) {
       if (signal.aborted) return; // All of it has been handed back.
       this.#parts.logger.error({ err: error }, 'A batch could not be written; it is handed back');
-      this.#locked = [];
+      this.#waiting = [];
       this.#handBack([...queued, ...waiting.map(({ held }) => held)]);
     }
   }
@@ -214,24 +219,27 @@ export class BatchWriter {
   ): Promise<{ batch: Batch; locked: ReadonlySet<UserId> }> {
     const { users, store } = this.#parts;
     const reported = queued.flatMap(({ delivery }) => delivery.events);
-    const userIdOf = await this.#persist(() => users.resolver(reported), signal);
-    const userIds = [...new Set(waiting.map(({ userId }) => userId))];
-    const free =
-      userIds.length > 0 ? await this.#persist(() => store.unlocked(userIds), signal) : null;
+    const userOf = await this.#persist(() => users.resolver(reported), signal);
+    const known = [...this.#locked];
+    const locked =
+      known.length > 0 ? await this.#persist(() => store.locked(known), signal) : this.#locked;
     const batch = new Batch();
-    for (const held of queued) batch.add(held, userIdOf);
-    for (const event of waiting) if (free?.has(event.userId)) batch.addLocked(event);
-    return { batch, locked: new Set(userIds.filter((userId) => !free?.has(userId))) };
+    for (const held of queued) batch.add(held, userOf);
+    for (const event of waiting) if (!locked.has(event.userId)) batch.addLocked(event);
+    return { batch, locked };
   }
 
   async #write(batch: Batch, locked: ReadonlySet<UserId>, signal: AbortSignal): Promise<Outcome> {
     const { users, store } = this.#parts;
     const persist = <T>(work: () => Promise<T>) => this.#persist(work, signal);
     const outcome = await persist(() => applyBatch(store, batch, locked));
-    const created = await persist(() => users.createUnknown(batch.events, outcome.refused));
-    if (!created) return outcome;
-    const again = await persist(() => applyBatch(store, batch, outcome.locked));
-    return { ...again, announced: outcome.announced || again.announced };
+    const { created, refused } = await persist(() => users.createUnknown(outcome.refused));
+    const last = created ? await persist(() => applyBatch(store, batch, outcome.locked)) : outcome;
+    return {
+      ...last,
+      refused: new Map([...last.refused, ...refused]),
+      announced: outcome.announced || last.announced,
+    };
   }
 
   async #settle(batch: Batch, signal: AbortSignal): Promise<void> {

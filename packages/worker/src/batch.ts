@@ -1,12 +1,4 @@
-import {
-  endsSession,
-  Fold,
-  type PresenceBatch,
-  type Progress,
-  type RefusalReason,
-  type ReportedEvent,
-  type UserId,
-} from '@presence/domain';
+import type { Progress, RefusalReason, ReportedEvent, UserId } from '@presence/domain';
 import type { HeldDelivery, HeldEvent } from './held-delivery.js';
 
 /** What a batch came to, beside what was simply committed. */
@@ -23,12 +15,12 @@ export class Batch {
   readonly events: HeldEvent[] = [];
 
   /** Takes in a delivery; an event without a number for its user is refused. */
-  add(held: HeldDelivery, userIdOf: (event: ReportedEvent) => UserId | undefined): void {
+  add(held: HeldDelivery, userOf: (event: ReportedEvent) => UserId | RefusalReason): void {
     this.held.add(held);
     for (const reported of held.delivery.events) {
-      const userId = userIdOf(reported);
-      if (userId === undefined) held.refuse(reported, 'unknown_user');
-      else this.events.push(heldEvent(held, reported, userId));
+      const user = userOf(reported);
+      if (typeof user === 'string') held.refuse(reported, user);
+      else this.events.push(heldEvent(held, reported, user));
     }
   }
 
@@ -39,28 +31,26 @@ export class Batch {
     event.held.locked--;
   }
 
-  /** What to write, without the users whose rows are locked and the deliveries that they hold up. */
-  toWrite(locked: ReadonlySet<UserId>): { events: HeldEvent[]; progress: Progress[] } {
-    const incomplete = new Set<HeldDelivery>();
-    const events = this.events.filter(({ userId, held }) => {
-      if (!locked.has(userId)) return true;
-      incomplete.add(held);
-      return false;
-    });
-    const progress = [...this.held]
-      .filter((held) => held.locked === 0 && !incomplete.has(held))
-      .flatMap(({ delivery }) => delivery.progress ?? []);
-    return { events, progress };
+  /**
+   * What to commit where some users' rows are locked: all but the events that somebody awaits the
+   * effect of, which wait for their rows.
+   */
+  toCommit(locked: ReadonlySet<UserId>): { events: HeldEvent[]; progress: Progress[] } {
+    const waits = (event: HeldEvent) => isAwaited(event) && locked.has(event.userId);
+    return {
+      events: this.events.filter((event) => !waits(event)),
+      progress: [...this.held].flatMap(({ delivery }) => delivery.progress ?? []),
+    };
   }
 
-  /** Notes what became of the events. @returns those whose rows are locked. */
+  /** Notes what became of the events. @returns those that wait for their rows. */
   conclude({ refused, locked }: Outcome): HeldEvent[] {
     if (refused.size === 0 && locked.size === 0) return [];
     const waiting: HeldEvent[] = [];
     for (const event of this.events) {
       const reason = refused.get(event);
       if (reason !== undefined) event.held.refuse(event.reported, reason);
-      if (!locked.has(event.userId)) continue;
+      if (!isAwaited(event) || !locked.has(event.userId)) continue;
       event.held.locked++;
       waiting.push(event);
     }
@@ -68,14 +58,11 @@ export class Batch {
   }
 }
 
-/** The greatest event of each user, and all those that end a session. */
-export function folded(events: readonly HeldEvent[]): Pick<PresenceBatch, 'events' | 'ended'> {
-  const greatest = new Fold<UserId, HeldEvent>();
-  for (const event of events) greatest.add(event.userId, event);
-  return { events: greatest.take(Number.POSITIVE_INFINITY), ended: events.filter(endsSession) };
-}
-
 function heldEvent(held: HeldDelivery, reported: ReportedEvent, userId: UserId): HeldEvent {
   const { type, occurredAt, status, sessionId } = reported;
   return { type, userId, occurredAt, status, sessionId, held, reported };
+}
+
+function isAwaited({ held }: HeldEvent): boolean {
+  return held.delivery.urgent;
 }

@@ -83,7 +83,7 @@ export class Worker {
       this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('trim', 60_000, () => this.#trimOutbox()),
-      this.#loop('deferred', 1_000, () => parts.store.applyDeferred()),
+      this.#loop('deferred', 1_000, () => this.#applyDeferred()),
       this.#loop('counts', 5_000, () => parts.store.foldCounts()),
       this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
       this.#loop('prune', 600_000, () => parts.store.prune()),
@@ -180,6 +180,16 @@ export class Worker {
     if (dropped === 0) return;
     metrics.dropped(dropped);
     logger.error({ changes: dropped }, 'Too many changes wait for the broker: the oldest are lost');
+  }
+
+  async #applyDeferred(): Promise<void> {
+    const { store, metrics, logger } = this.#parts;
+    const { applied, refused } = await store.applyDeferred();
+    if (applied > 0) this.wakeRelay();
+    for (const sqlState of refused) {
+      metrics.refused(`database:${sqlState}`, 1);
+      logger.error({ sqlState }, 'A deferred event is refused, and set aside in presence_inbox');
+    }
   }
 
   async #advanceAsOf(policy: AsOfPolicy): Promise<void> {

@@ -165,7 +165,7 @@ describe('A worker', function () {
     expect(dead()).to.deep.equal([['database:23514', { type: 'heartbeat', user_id: 3 }]]);
   });
 
-  for (const state of ['23505', '44000', 'P0004']) {
+  for (const state of ['23505', '44000', '54000', 'P0004', 'MY001']) {
     it(`dead-letters the one event that raises ${state}; what else its user did is written`, async () => {
       await pool.query(`
         CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
@@ -209,16 +209,56 @@ describe('A worker', function () {
     await showsOnline(2);
   });
 
-  it('hands back a delivery that a locked row has held for too long; it is written when the row is free', async () => {
+  it('holds no message of a locked row: as many as there are, nobody else waits', async () => {
+    await start();
+    const other = await pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    for (let sent = 0; sent < 600; sent++) publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await showsOnline(1);
+    const { rows } = await pool.query<{ asOf: number; oldest: number }>(`
+      SELECT as_of AS "asOf", (SELECT min(occurred_at) FROM presence_inbox) AS oldest
+      FROM presence_clock`);
+    expect(rows[0]!.asOf, 'as-of waits for it').to.be.below(rows[0]!.oldest);
+    await other.query('ROLLBACK');
+    other.release();
+    await showsOnline(2);
+  });
+
+  it('hands back a status whose row is locked for too long; it is written when the row is free', async () => {
     await start({ batch: { ...SETTINGS.batch, holdAtMost: 1_500 } });
     const other = await pool.connect();
     await other.query('BEGIN');
     await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
-    publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    const event = { type: 'status_set', userId: 2, status: 'online', sessionId: '' } as const;
+    const publisher = broker.publisher();
+    const submitted = publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
     await eventually(() => lines.some((line) => line.includes('Held for too long')));
     await other.query('ROLLBACK');
     other.release();
+    expect((await submitted).outcome).to.equal('committed');
+    await publisher.close(1_000);
     await showsOnline(2);
+  });
+
+  it('dead-letters the event of a user whom the database does not take; its batch-mates commit', async () => {
+    await pool.query('ALTER TABLE users ADD CONSTRAINT polite CHECK (username <> $$rude$$)');
+    try {
+      await start({ unknownUsers: 'create' });
+      const stranger = { type: 'heartbeat', issuer: 'idp', subject: 'new', username: 'rude' };
+      const numbered = { type: 'heartbeat', user_id: 77, username: 'rude' };
+      const fine = { type: 'heartbeat', user_id: 78, username: 'fine' };
+      publish('batch', [{ type: 'heartbeat', user_id: 1 }, stranger, numbered, fine]);
+      for (const userId of [1, 78]) await showsOnline(userId);
+      await eventually(() => broker.dead.length === 2);
+      expect(dead()).to.have.deep.members([
+        ['database:23514', stranger],
+        ['database:23514', numbered],
+      ]);
+    } finally {
+      await pool.query('ALTER TABLE users DROP CONSTRAINT polite');
+    }
   });
 
   it('leaves what it holds to another worker, within its lease, where its database falls silent', async () => {

@@ -80,7 +80,10 @@ async function gatherMarks(client: pg.ClientBase): Promise<void> {
   });
 }
 
-/** Those that as-of waits for; whoever has said its last word, and all before, is let go. */
+/**
+ * Those that as-of waits for; whoever has said its last word, and all before, is let go. Deferred
+ * events are as good as held by a worker that lives.
+ */
 async function publishers(client: pg.ClientBase): Promise<Publisher[]> {
   const { rows } = await client.query<Publisher>({
     name: 'as-of-publishers',
@@ -105,7 +108,12 @@ async function publishers(client: pg.ClientBase): Promise<Publisher[]> {
       )
       SELECT id, kind, us_through / 1000 - 1 AS through, heard_at AS "heardAt",
         CASE WHEN us_gap_at = us_through THEN gap_since END AS "gapSince"
-      FROM reached WHERE id NOT IN (SELECT id FROM closed)`,
+      FROM reached WHERE id NOT IN (SELECT id FROM closed)
+      UNION ALL
+      SELECT NULL, 'worker', (extract(epoch FROM min(occurred_at)) * 1000)::bigint - 1,
+        clock_timestamp(), NULL
+      FROM presence_inbox, presence_clock WHERE occurred_at > as_of AND refused IS NULL
+      HAVING count(*) > 0`,
   });
   return rows;
 }

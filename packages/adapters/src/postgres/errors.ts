@@ -5,15 +5,19 @@ import pg from 'pg';
 const CONFLICTS = new Set(['40001', '40P01']);
 
 /**
- * Classes that blame the data: data exceptions, integrity constraints, WITH CHECK OPTION, and what
- * triggers raise.
+ * Classes that blame the data: data exceptions, integrity constraints, WITH CHECK OPTION, values too
+ * large for an index, and what triggers raise.
  */
-const DATA_CLASSES = new Set(['22', '23', '44', 'P0']);
+const DATA_CLASSES = new Set(['22', '23', '44', '54', 'P0']);
+
+/** Classes of PostgreSQL's own among those that the standard leaves to whoever wants them. */
+const SERVER_CLASSES = new Set(['53', '55', '57', '58', '72', 'F0', 'HV', 'XX']);
 
 const LOCK_NOT_AVAILABLE = '55P03';
-export const UNIQUE_VIOLATION = '23505';
+const UNIQUE_VIOLATION = '23505';
 const UNDEFINED_TABLE = '42P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
+const CARDINALITY_VIOLATION = '21000';
 
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
@@ -29,6 +33,16 @@ export function isLockTimeout(error: unknown): boolean {
 
 export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === UNIQUE_VIOLATION;
+}
+
+/**
+ * What an error says of the row, where it does; a duplicate counts, too: no write of a status can
+ * raise it but by an index or a trigger of the operator's.
+ */
+export function refusalOf(error: unknown): RowRefused | undefined {
+  if (isUniqueViolation(error)) return new RowRefused(UNIQUE_VIOLATION, { cause: error });
+  const meaning = translateError(error);
+  return meaning instanceof RowRefused ? meaning : undefined;
 }
 
 /**
@@ -55,11 +69,14 @@ export function translateError(error: unknown): unknown {
  * migration, and rights with an operator.
  */
 function blamesStatement(state: string): boolean {
+  if (state === CARDINALITY_VIOLATION) return true;
   return state.startsWith('42') && state !== UNDEFINED_TABLE && state !== INSUFFICIENT_PRIVILEGE;
 }
 
+/** A trigger may raise a code of its own, too: the standard leaves 5 to 9 and I to Z to those. */
 function blamesData(state: string): boolean {
-  return DATA_CLASSES.has(state.slice(0, 2));
+  const code = state.slice(0, 2);
+  return DATA_CLASSES.has(code) || (/^[5-9I-Z]/.test(code) && !SERVER_CLASSES.has(code));
 }
 
 /** The messages of `pg` and `pg-pool` for a connection that does not come up, or breaks. */

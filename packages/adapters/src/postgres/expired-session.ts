@@ -1,16 +1,16 @@
 import {
   type EndedSession,
-  Fold,
+  folded,
   type Millis,
   type PresenceEvent,
   type PresencePolicy,
-  type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
+import { refusalOf } from './errors.js';
 import { timestamp } from './event-row.js';
-import { deferEvent } from './inbox.js';
+import { deferEvents } from './inbox-row.js';
 import { writePresence } from './presence-writer.js';
-import { unlessLocked } from './transition.js';
+import { isHeldUp, unless } from './transition.js';
 
 interface ExpiredSession extends EndedSession {
   readonly expiresAt: Millis;
@@ -61,10 +61,8 @@ async function apply(
   logouts: readonly PresenceEvent[],
   policy: PresencePolicy,
 ): Promise<void> {
-  const fold = new Fold<UserId, PresenceEvent>();
-  for (const event of logouts) fold.add(event.userId, event);
-  const events = fold.take(fold.size);
-  const batch = { events, ended: logouts, progress: [] };
-  if (await unlessLocked(client, () => writePresence(client, batch, policy))) return;
-  for (const event of logouts) await deferEvent(client, event);
+  const batch = { ...folded(logouts), progress: [] };
+  const isOneAtFault = (error: unknown) => isHeldUp(error) || refusalOf(error) !== undefined;
+  const applied = await unless(isOneAtFault, client, () => writePresence(client, batch, policy));
+  if (!applied) await deferEvents(client, logouts);
 }

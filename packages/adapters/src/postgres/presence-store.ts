@@ -1,21 +1,20 @@
 import {
   type AppliedBatch,
   type CommittedStatus,
+  type DeferredOutcome,
   type Duration,
-  endsSession,
   type PresenceBatch,
-  type PresenceEvent,
   type PresencePolicy,
   type PresenceStore,
-  RowRefused,
   RowsLocked,
+  Unavailable,
   type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
-import { isConflict, isLockTimeout, isUniqueViolation, UNIQUE_VIOLATION } from './errors.js';
-import { takeDeferred } from './inbox.js';
+import { isConflict, isLockTimeout, refusalOf } from './errors.js';
+import { applyInbox } from './inbox.js';
 import { query, transaction } from './pool.js';
 import { writePresence } from './presence-writer.js';
 import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
@@ -36,18 +35,16 @@ export class PostgresPresenceStore implements PresenceStore {
   }
 
   async apply(batch: PresenceBatch): Promise<AppliedBatch> {
-    if (batch.events.length + batch.ended.length === 0) return this.#applyProgress(batch);
+    if (isProgressAlone(batch)) return this.#applyProgress(batch);
     for (let attempt = 1; ; attempt++) {
       try {
         return await transaction(this.#pool, (client) =>
           writePresence(client, batch, this.#policy),
         );
       } catch (error) {
-        if (isLockTimeout(error)) await this.#throwLocked(batch);
-        // No statement of ours can raise it: an index or a trigger of the operator's does.
-        else if (isUniqueViolation(error)) throw new RowRefused(UNIQUE_VIOLATION, { cause: error });
-        else if (!isConflict(error)) throw error;
-        if (attempt === ATTEMPTS) throw error;
+        if (isLockTimeout(error)) await this.#throwLocked(batch, error);
+        else if (!isConflict(error)) throw refusalOf(error) ?? error;
+        if (attempt === ATTEMPTS) throw new Unavailable('database', 1_000, { cause: error });
       }
     }
   }
@@ -64,11 +61,16 @@ export class PostgresPresenceStore implements PresenceStore {
     return new Map(rows.map(({ userId, ...status }) => [userId, status]));
   }
 
-  async unlocked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
+  async locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
     const rows = await query<{ userId: UserId }>(this.#pool, {
-      name: 'presence-unlocked',
-      text: `SELECT user_id AS "userId" FROM user_presence WHERE user_id = ANY ($1)
-        ORDER BY user_id FOR UPDATE SKIP LOCKED`,
+      name: 'presence-locked',
+      text: `
+        WITH free AS (
+          SELECT user_id FROM user_presence WHERE user_id = ANY ($1)
+          ORDER BY user_id FOR UPDATE SKIP LOCKED
+        )
+        SELECT user_id AS "userId" FROM user_presence
+        WHERE user_id = ANY ($1) AND user_id NOT IN (SELECT user_id FROM free)`,
       values: [userIds],
     });
     return new Set(rows.map(({ userId }) => userId));
@@ -83,16 +85,8 @@ export class PostgresPresenceStore implements PresenceStore {
     return row!.mine ? row!.swept : null;
   }
 
-  async applyDeferred(): Promise<number> {
-    let applied = 0;
-    let locked = 0;
-    if (!(await this.#hasDeferred())) return applied;
-    for (;;) {
-      const outcome = await this.#applyOneDeferred(locked);
-      if (outcome === 'none') return applied;
-      if (outcome === 'applied') applied++;
-      else locked++;
-    }
+  applyDeferred(): Promise<DeferredOutcome> {
+    return applyInbox(this.#pool, this.#policy);
   }
 
   async foldCounts(): Promise<void> {
@@ -112,39 +106,21 @@ export class PostgresPresenceStore implements PresenceStore {
     return { unknown: new Set(), announced: false };
   }
 
-  async #hasDeferred(): Promise<boolean> {
-    const [row] = await query<{ any: boolean }>(this.#pool, {
-      name: 'inbox-any',
-      text: 'SELECT EXISTS (SELECT FROM presence_inbox) AS any',
-    });
-    return row!.any;
-  }
-
-  async #applyOneDeferred(passed: number): Promise<'none' | 'applied' | 'locked'> {
-    try {
-      return await transaction(this.#pool, async (client) => {
-        const event = await takeDeferred(client, passed);
-        if (event === undefined) return 'none';
-        await writePresence(client, batchOf(event), this.#policy);
-        return 'applied';
-      });
-    } catch (error) {
-      if (isLockTimeout(error)) return 'locked';
-      throw error;
-    }
-  }
-
-  /** @throws RowsLocked with the users whose rows cannot be had now, unless all can after all. */
-  async #throwLocked({ events }: PresenceBatch): Promise<void> {
+  /**
+   * @throws RowsLocked with the users whose rows cannot be had now, unless all can after all;
+   *   Unavailable where it is the table that is locked
+   */
+  async #throwLocked({ events }: PresenceBatch, cause: unknown): Promise<void> {
     const userIds = events.map(({ userId }) => userId);
-    const [known, free] = [await this.current(userIds), await this.unlocked(userIds)];
-    const locked = userIds.filter((userId) => known.has(userId) && !free.has(userId));
-    if (locked.length > 0) throw new RowsLocked(locked);
+    const locked = await this.locked(userIds).catch((error: unknown) => {
+      throw isLockTimeout(error) ? new Unavailable('database', 1_000, { cause }) : error;
+    });
+    if (locked.size > 0) throw new RowsLocked([...locked]);
   }
 }
 
-function batchOf(event: PresenceEvent): PresenceBatch {
-  return { events: [event], ended: endsSession(event) ? [event] : [], progress: [] };
+function isProgressAlone({ events, ended, deferred = [] }: PresenceBatch): boolean {
+  return events.length + ended.length + deferred.length === 0;
 }
 
 /** Rows that another is folding are left to it. */

@@ -14,6 +14,7 @@ import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
 import { insertChanges, type Step } from './change-row.js';
 import { byUser, eventColumns } from './event-row.js';
+import { deferEvents } from './inbox-row.js';
 
 /**
  * Joins a batch into the rows, within the caller's transaction (READ COMMITTED, PostgreSQL's
@@ -36,6 +37,7 @@ export async function writePresence(
   const masked = await maskEndedSessions(client, batch, written);
   const steps = stepsOf(batch, written, [...changed, ...masked], policy);
   await insertChanges(client, steps);
+  await deferEvents(client, batch.deferred ?? []);
   if (batch.progress.length > 0) await client.query(progressMarks(batch.progress));
   const unknown = await unknownUsers(client, events, written);
   return { unknown, announced: steps.length > 0 };

@@ -9,7 +9,7 @@ import {
 } from '@presence/domain';
 import type pg from 'pg';
 import { isConflict, isLockTimeout } from './errors.js';
-import { deferEvent } from './inbox.js';
+import { deferEvents } from './inbox-row.js';
 import { writePresence } from './presence-writer.js';
 import { CLOCK, VISIBLE } from './visibility.js';
 
@@ -28,23 +28,29 @@ export async function commitTransition(
   event: PresenceEvent,
   policy: PresencePolicy,
 ): Promise<CommittedTransition> {
-  const applied = await unlessLocked(client, async () => {
+  const applied = await unless(isHeldUp, client, async () => {
     const stamped = await stampLater(client, event);
     const ended = event.type === 'logout' ? [event] : [];
     await writePresence(client, { events: [stamped], ended, progress: [] }, policy);
   });
-  if (!applied) await deferEvent(client, event);
+  if (!applied) await deferEvents(client, [event]);
   const presence = await committedStatus(client, event, policy);
   return applied
     ? { presence, pending: false }
     : { presence: withEvent(presence, event), pending: true };
 }
 
+/** Whether somebody else had the row at the time. */
+export function isHeldUp(error: unknown): boolean {
+  return isLockTimeout(error) || isConflict(error);
+}
+
 /**
- * Does `work`, unless a row is locked: then it is undone, and the caller's transaction goes on
- * without it. @returns whether it was done.
+ * Does `work`, unless an error comes up that is expected: then it is undone, and the caller's
+ * transaction goes on without it. @returns whether it was done.
  */
-export async function unlessLocked(
+export async function unless(
+  isExpected: (error: unknown) => boolean,
   client: pg.ClientBase,
   work: () => Promise<unknown>,
 ): Promise<boolean> {
@@ -54,7 +60,7 @@ export async function unlessLocked(
     await client.query('RELEASE SAVEPOINT presence');
     return true;
   } catch (error) {
-    if (!isLockTimeout(error) && !isConflict(error)) throw error;
+    if (!isExpected(error)) throw error;
     await client.query('ROLLBACK TO SAVEPOINT presence');
     return false;
   }

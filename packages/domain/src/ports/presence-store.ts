@@ -18,6 +18,8 @@ export interface PresenceBatch {
   readonly events: readonly PresenceEvent[];
   /** Sessions whose presence ends with these events. */
   readonly ended: readonly EndedSession[];
+  /** Events whose rows somebody else has locked: committed now, joined when the rows are free. */
+  readonly deferred?: readonly PresenceEvent[];
   /** What is settled once this batch is committed. */
   readonly progress: readonly Progress[];
 }
@@ -27,6 +29,13 @@ export interface AppliedBatch {
   readonly unknown: ReadonlySet<UserId>;
   /** Whether somebody shows something else now, so that changes wait to go out. */
   readonly announced: boolean;
+}
+
+/** What became of deferred events. */
+export interface DeferredOutcome {
+  readonly applied: number;
+  /** PostgreSQL's SQLSTATE of each that the database refuses; they stay, and are not tried again. */
+  readonly refused: readonly string[];
 }
 
 /** The rows that say who is online: the write side. */
@@ -41,8 +50,8 @@ export interface PresenceStore {
   /** What the rows say of these users now; users that do not exist are left out. */
   current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>>;
 
-  /** Those of the users whose rows nobody holds locked; never waits. */
-  unlocked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
+  /** Those of the users whose rows somebody holds locked; never waits. */
+  locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
 
   /**
    * Writes the end of silence into up to `limit` rows whose users have been silent for too long.
@@ -54,10 +63,10 @@ export interface PresenceStore {
   sweep(limit: number, turn: Duration): Promise<number | null>;
 
   /**
-   * Applies transitions that were committed while their rows were locked; those whose rows still
-   * are stay. @returns how many it applied.
+   * Joins what was deferred into the rows; what is of rows that still are locked stays. As-of does
+   * not pass it meanwhile. @throws Unavailable
    */
-  applyDeferred(): Promise<number>;
+  applyDeferred(): Promise<DeferredOutcome>;
 
   /** Draws together what has been noted of how many users are online; nothing that is read changes. */
   foldCounts(): Promise<void>;
