@@ -183,6 +183,21 @@ onEachDatabase('PostgresSessionStore', (database) => {
       expect(rows.map(({ session_id: id }) => id)).to.deep.equal(['a', 'b', 'c']);
     });
 
+    it('all but the one whose row the database refuses to change, which is set aside', async () => {
+      await book.open('1', 'a', 1, NOW);
+      await book.open('2', 'b', 2, NOW);
+      await pool.query(`ALTER TABLE user_presence
+        ADD CONSTRAINT online CHECK (user_id <> 1 OR declared = 'online')`);
+      try {
+        expect(await book.sessions.endExpired(10, NOW + 31 * DAY)).to.equal(2);
+        const outcome = await new PostgresPresenceStore(pool, POLICY).applyDeferred();
+        expect(outcome).to.deep.equal({ applied: 1, refused: ['23514'] });
+        expect((await book.row(2)).status).to.equal('offline');
+      } finally {
+        await pool.query('ALTER TABLE user_presence DROP CONSTRAINT online');
+      }
+    });
+
     it('and forgets those that had ended, without another logout', async () => {
       await book.open('1');
       await book.end('s');

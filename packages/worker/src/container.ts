@@ -34,6 +34,8 @@ import { Worker } from './worker.js';
 
 /** The queue, whichever it is. */
 export interface WorkerBroker {
+  /** Whether the worker can take from it and put into it. */
+  readonly connected: boolean;
   source(options: { maxClockSkew: Duration }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;
@@ -101,7 +103,7 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
     const parts = {
       ...{ source: use(SOURCE), writer: use(WRITER), ticks: use(TICKS), store: use(STORE) },
       ...{ sessions: use(SESSIONS), asOf: use(AS_OF), outbox: use(OUTBOX) },
-      ...{ changes: use(CHANGES), metrics: use(METRICS), logger, now },
+      ...{ changes: use(CHANGES), metrics: use(METRICS), broker, logger, now },
     };
     return new Worker(parts, asOfPolicy(settings.heartbeatInterval, settings.maxClockSkew));
   });

@@ -18,6 +18,7 @@ import type { WorkerMetrics } from './metrics.js';
 import type { Ticks } from './ticks.js';
 
 export interface WorkerParts {
+  readonly broker: { readonly connected: boolean };
   readonly source: EventSource;
   readonly writer: BatchWriter;
   readonly ticks: Ticks;
@@ -97,7 +98,7 @@ export class Worker {
 
   /** What the worker needs, and whether it is there. */
   get reached(): { readonly database: boolean; readonly broker: boolean } {
-    return { database: this.#databaseAnswers, broker: this.#parts.source.connected };
+    return { database: this.#databaseAnswers, broker: this.#parts.broker.connected };
   }
 
   /** Whether both have been there, be it not now. */
@@ -200,7 +201,7 @@ export class Worker {
       () => false,
     );
     this.#seen.database ||= this.#databaseAnswers;
-    this.#seen.broker ||= this.#parts.source.connected;
+    this.#seen.broker ||= this.#parts.broker.connected;
     if (this.#databaseAnswers) await this.#answered(asked);
     const { asOf, now } = await advanced;
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };

@@ -315,6 +315,25 @@ describe('A worker', function () {
     });
   });
 
+  it('misses a broker that it can take from and not put into', async () => {
+    const half = {
+      connected: false,
+      source: (options: { maxClockSkew: number }) => broker.source(options),
+      ticker: () => broker.ticker(),
+      changes: () => broker.changes(),
+    };
+    const surroundings = {
+      pool,
+      broker: half,
+      registry: new Registry(),
+      logger: pino({ level: 'silent' }),
+    };
+    worker = await startWorker(surroundings, SETTINGS);
+    await eventually(() => worker.reached.database);
+    expect(worker.reached.broker).to.equal(false);
+    expect(worker.hasStarted).to.equal(false);
+  });
+
   it('commits what it holds when it is stopped', async () => {
     await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });
