@@ -74,6 +74,18 @@ describe('RabbitMQ, when the broker itself is in trouble', function () {
     expect(blocked).to.deep.equal([true, false]);
   });
 
+  it('connects under an alarm, whatever it has to publish', async () => {
+    await server.ctl('set_vm_memory_high_watermark', 'absolute', '1');
+    const publisher = broker.publisher();
+    broker.changes();
+    publisher.record(heartbeat(1));
+    broker.start();
+    await eventually(() => broker.connected && blocked.includes(true), { within: 5_000 });
+    await server.ctl('set_vm_memory_high_watermark', '0.4');
+    await eventually(() => publisher.connected, { within: 20_000 });
+    await publisher.close(5_000);
+  });
+
   it('loses nothing that is recorded when the broker is killed, and is well again in 5 s', async () => {
     const publisher = broker.publisher();
     const source = broker.source({ maxClockSkew: 15_000 });

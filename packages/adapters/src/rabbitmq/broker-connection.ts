@@ -24,6 +24,11 @@ export interface ConnectionOptions {
 export interface Participant {
   /** A failure closes the connection, and it is tried again. */
   up(model: ChannelModel): Promise<void>;
+  /**
+   * All are set up. Only now may something be published: under an alarm the broker stops reading
+   * from whoever does, and would not answer the others' setting up.
+   */
+  live?(): void;
   down(): void;
   blocked?(blocked: boolean): void;
 }
@@ -69,7 +74,12 @@ export class BrokerConnection {
   /** Participants are set up in the order in which they joined; on a live connection at once. */
   join(participant: Participant): void {
     this.#participants.push(participant);
-    if (this.#ready) participant.up(this.#model!).catch((error: Error) => this.renew(error));
+    if (!this.#ready) return;
+    const model = this.#model!;
+    participant
+      .up(model)
+      .then(() => this.#model === model && participant.live?.())
+      .catch((error: Error) => this.renew(error));
   }
 
   /** Connects, and again whenever the connection is lost, until `close`. */
@@ -177,6 +187,7 @@ export class BrokerConnection {
     this.#ready = true;
     this.#readyAt = performance.now();
     this.#options.metrics?.ready?.(this.#options.name);
+    for (const participant of this.#participants) participant.live?.();
   }
 
   #block(model: ChannelModel, blocked: boolean): void {

@@ -53,7 +53,7 @@ export class ConfirmedChannel implements Participant {
   }
 
   get connected(): boolean {
-    return this.#channel !== undefined && !this.#blocked;
+    return this.#channel !== undefined && this.#connection.ready && !this.#blocked;
   }
 
   /** Whether a message would go out at once. */
@@ -82,6 +82,9 @@ export class ConfirmedChannel implements Participant {
     this.#blocked = false;
     this.#full = false;
     this.#refusedSince = undefined;
+  }
+
+  live(): void {
     this.#tellReady();
   }
 
