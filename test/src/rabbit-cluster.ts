@@ -51,6 +51,10 @@ export class RabbitCluster implements RabbitServer {
     return this.#anyone.ctl(...args);
   }
 
+  async enable(plugin: string): Promise<void> {
+    await Promise.all(this.members.map((member) => member.enable(plugin)));
+  }
+
   async kill(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
   }

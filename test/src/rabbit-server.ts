@@ -17,6 +17,9 @@ const run = promisify(execFile);
 export interface RabbitServer extends Server {
   /** Runs `rabbitmqctl` on this broker. @returns what it prints */
   ctl(...args: string[]): Promise<string>;
+
+  /** Turns a plugin on that RabbitMQ ships with. */
+  enable(plugin: string): Promise<void>;
 }
 
 interface Ports {
@@ -54,8 +57,7 @@ async function writeFiles(folder: string, ports: Ports, account: Account): Promi
       '',
     ].join('\n'),
     'rabbitmq-env.conf': '',
-    // It ships with every RabbitMQ; docs/scaling.md says what is tried with it.
-    enabled_plugins: '[rabbitmq_consistent_hash_exchange].\n',
+    enabled_plugins: '[].\n',
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   for (const name of ['data', 'log', 'home']) {
@@ -141,8 +143,16 @@ export class RabbitProcess implements RabbitServer {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async ctl(...args: string[]): Promise<string> {
-    const { stdout } = await run(join(this.programs, 'rabbitmqctl'), ['-q', ...args], {
+  ctl(...args: string[]): Promise<string> {
+    return this.#tool('rabbitmqctl', args);
+  }
+
+  async enable(plugin: string): Promise<void> {
+    await this.#tool('rabbitmq-plugins', ['enable', plugin]);
+  }
+
+  async #tool(name: string, args: readonly string[]): Promise<string> {
+    const { stdout } = await run(join(this.programs, name), ['-q', ...args], {
       ...this.account,
       cwd: this.folder,
       env: this.#environment(),

@@ -59,6 +59,8 @@ describe('Test services', function () {
   it('start a RabbitMQ that can be killed and comes back with what it confirmed', async () => {
     const broker = await startRabbit();
     await publish(broker.url, 'kept');
+    // What is confirmed is on disk; that the queue was declared is written there some time later.
+    await broker.ctl('eval', 'mnesia:sync_log().');
     const { pid } = broker;
     await broker.kill();
     expect(isAlive(pid)).to.equal(false);
