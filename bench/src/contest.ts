@@ -79,10 +79,15 @@ export function ratioOf(ours: readonly Score[], theirs: readonly Score[]): Ratio
   return { ...spreadOf(pairs.map(([one, other]) => other.cpu / one.cpu)), by: 'CPU' };
 }
 
+/** Of the middle round. */
+export function cpuOf(scores: readonly Score[]): number {
+  return median(scores.map(({ cpu }) => cpu));
+}
+
 /** For the table: what the middle round came to. */
 export function middleOf(scores: readonly Score[]): string {
   const rate = median(scores.map(({ perSecond }) => perSecond));
-  return `${told(rate)}/s, ${told(median(scores.map(({ cpu }) => cpu)))} µs`;
+  return `${told(rate)}/s, ${told(cpuOf(scores))} µs`;
 }
 
 function told(value: number): string {

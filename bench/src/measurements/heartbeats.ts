@@ -3,6 +3,7 @@ import type { Api } from '@presence/test-services/system';
 import {
   type Contestant,
   compete,
+  cpuOf,
   middleOf,
   QUICK_ROUNDS,
   type Ratio,
@@ -58,7 +59,7 @@ export const HEARTBEATS: Measurement = {
     for (const { running } of rivals) await running.stop();
     const ours = scores.get(us.name)!;
     return [
-      { what: 'API process', value: null, unit: 'ratio', note: middleOf(ours) },
+      { what: 'a heartbeat costs the API', value: cpuOf(ours), unit: 'µs', note: middleOf(ours) },
       ...rivals.map((rival) => {
         const theirs = scores.get(rival.contestant.name)!;
         return figureOf(rival, ratioOf(ours, theirs), middleOf(theirs));

@@ -17,6 +17,7 @@ export const QUEUES: Measurement = {
     const [rounds, users] = quick ? [1, 100_000] : [5, 500_000];
     await stage.addUsers(users);
     await (await stage.system.startWorker()).end('SIGTERM');
+    await stage.broker.enable('rabbitmq_consistent_hash_exchange');
     const connection = await connect(stage.broker.url);
     const channel = await connection.createChannel();
     await declare(channel);
