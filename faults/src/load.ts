@@ -29,7 +29,7 @@ export interface Tally {
 }
 
 const TURN = 5;
-/** More would only queue up in the client. */
+/** Requests on their way to one API; a load balancer sends what comes beyond to the others. */
 const MOST_AT_ONCE = 256;
 const STATUSES: readonly Status[] = ['online', 'away', 'offline'];
 
@@ -43,6 +43,8 @@ export class Load {
   /** Those with nothing on the way, the longest idle first. */
   readonly #idle: Someone[];
   readonly #running = new Set<Promise<void>>();
+  /** How many requests are on their way to each API. */
+  readonly #busy = new Map<string, number>();
   readonly tallies: Readonly<Record<Kind, Tally>> = {
     heartbeat: newTally(),
     tracked: newTally(),
@@ -58,7 +60,7 @@ export class Load {
   #due = 0;
   #dueTransitions = 0;
   #turns = 0;
-  /** Requests that were due and had nobody to send them. */
+  /** Requests that were due and had nobody to send them, or no API to take them. */
   heldBack = 0;
 
   constructor(caller: Caller, options: LoadOptions) {
@@ -95,28 +97,33 @@ export class Load {
     this.#dueTransitions += transitions * seconds;
     // The few first: on a machine that cannot keep up, heartbeats would leave them no room.
     for (; this.#dueTransitions >= 1; this.#dueTransitions--) {
-      this.#begin((who) => this.#transit(who));
+      this.#begin((api, who) => this.#transit(api, who));
     }
-    for (; this.#due >= 1; this.#due--) this.#begin((who) => this.#speak(who));
+    for (; this.#due >= 1; this.#due--) this.#begin((api, who) => this.#speak(api, who));
   }
 
-  #begin(work: (who: Someone) => Promise<void>): void {
-    const who = this.#running.size < MOST_AT_ONCE ? this.#idle.shift() : undefined;
-    if (who === undefined) {
+  #begin(work: (api: string, who: Someone) => Promise<void>): void {
+    const api = this.#anyApi();
+    const who = api === undefined ? undefined : this.#idle.shift();
+    if (api === undefined || who === undefined) {
       this.heldBack++;
       return;
     }
-    const running = work(who).finally(() => {
+    this.#busy.set(api, this.#busyAt(api) + 1);
+    const running = work(api, who).finally(() => {
+      this.#busy.set(api, this.#busyAt(api) - 1);
       this.#running.delete(running);
       this.#idle.push(who);
     });
     this.#running.add(running);
   }
 
-  async #speak(who: Someone): Promise<void> {
+  #busyAt(api: string): number {
+    return this.#busy.get(api) ?? 0;
+  }
+
+  async #speak(api: string, who: Someone): Promise<void> {
     if (mustSignIn(who)) this.#caller.reenter(who);
-    const api = this.#anyApi();
-    if (api === undefined) return;
     const chance = this.#options.random();
     if (chance < 0.15) return this.#count('tracked', this.#caller.me(api, who));
     const status = chance < 0.25 ? 'away' : chance < 0.35 ? 'online' : undefined;
@@ -124,9 +131,7 @@ export class Load {
   }
 
   /** Logins cost the most, so they are the fewest. */
-  async #transit(who: Someone): Promise<void> {
-    const api = this.#anyApi();
-    if (api === undefined) return;
+  async #transit(api: string, who: Someone): Promise<void> {
     const { random, admins } = this.#options;
     const chance = random();
     if (chance < 0.1) return this.#count('login', this.#caller.login(api, who));
@@ -137,10 +142,11 @@ export class Load {
     return this.#count('set', this.#caller.set(api, admin, who, status));
   }
 
-  /** A load balancer's part. */
+  /** A load balancer's part: each in turn, but for those that leave too much unanswered. */
   #anyApi(): string | undefined {
     const addresses = this.#options.addresses();
-    return addresses[this.#turns++ % Math.max(1, addresses.length)];
+    const free = addresses.filter((api) => this.#busyAt(api) < MOST_AT_ONCE);
+    return free[this.#turns++ % Math.max(1, free.length)];
   }
 
   async #count(kind: Kind, call: Promise<Call | null>): Promise<void> {

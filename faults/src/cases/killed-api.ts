@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { eventually } from '@presence/test-services';
 import type { Direction } from '@presence/test-services/system';
 import type { Call, Someone } from '../caller.js';
 import type { FaultCase } from '../fault-case.js';
@@ -61,6 +62,7 @@ function requireAll(trial: Trial, answers: readonly (Call | null)[], what: strin
 
 /** Long enough for a confirmation, and shorter than an admin is kept waiting for the commit. */
 const CONFIRMED_AFTER = 1_000;
+const APPLIED_WITHIN = 5_000;
 
 /**
  * Workers stand still, so what is submitted is confirmed and not answered. The API ends in that
@@ -86,8 +88,15 @@ export const KILLED_AFTER_CONFIRM: FaultCase = {
     const told = answers.filter((answer) => answer !== null).length;
     trial.require(told === 0, `${told} were answered before the kill: it came too late`);
     await trial.mended();
-    const { rows } = await system.database.rows(people.map(({ userId }) => userId));
-    const away = [...rows.values()].filter(({ shown }) => shown === 'away').length;
+    const userIds = people.map(({ userId }) => userId);
+    let away = 0;
+    const areAway = async () => {
+      const { rows } = await system.database.rows(userIds);
+      away = [...rows.values()].filter(({ shown }) => shown === 'away').length;
+      return away === PEOPLE;
+    };
+    // One worker may be well, and the other still be writing its half.
+    await eventually(areAway, { within: APPLIED_WITHIN }).catch(() => {}); // Told next, by number.
     trial.require(away === PEOPLE, `${away} of ${PEOPLE} are applied: the others had no confirm`);
     requireAll(trial, await setAll(system.addresses()[0]!), 'a status, tried again,');
   },
