@@ -120,6 +120,8 @@ async function writeEvents(
   policy: PresencePolicy,
 ): Promise<{ written: ReadonlySet<UserId>; changed: ChangedRow[] }> {
   if (events.length === 0) return { written: new Set(), changed: [] };
+  // A row with the ids of all that were written, and one for each that changed: were the ids beside
+  // every change, a batch of transitions would be answered with the square of its size.
   const { rows } = await client.query<ChangedRow & { written: UserId[] | null }>({
     name: 'presence-write',
     text: `
@@ -142,11 +144,11 @@ async function writeEvents(
       )
       SELECT total.written, changed.*
       FROM (SELECT array_agg("userId") AS written FROM written) total
-      LEFT JOIN written changed ON changed`,
+      FULL JOIN (SELECT * FROM written WHERE changed) changed ON false`,
     values: [...eventColumns(events), policy.offlineAfter],
   });
   const changed = rows.filter(({ userId }) => userId !== null);
-  return { written: new Set(rows[0]!.written), changed };
+  return { written: new Set(rows.flatMap(({ written }) => written ?? [])), changed };
 }
 
 /**
