@@ -12,6 +12,8 @@ const MESSAGE = 200;
 const FLUSHES_AFTER = 10;
 const ON_THE_WAY = 2_000;
 const WRITTEN = 'presence_events_written_total';
+/** Nobody turns silent between two rounds: heartbeats are measured, not transitions. */
+const PATIENT = { OFFLINE_AFTER: '24h' };
 
 /** Puts a heartbeat of each user into the queue, as our publisher does. */
 export async function publishBatches(stage: Stage, userIds: readonly number[]): Promise<void> {
@@ -59,7 +61,9 @@ export async function drain(
   events: number,
   settings: readonly Settings[] = [{}],
 ): Promise<number> {
-  const workers = await Promise.all(settings.map((own) => stage.system.spawnWorker(own)));
+  const workers = await Promise.all(
+    settings.map((own) => stage.system.spawnWorker({ ...PATIENT, ...own })),
+  );
   const written = async () => {
     const counts = await Promise.all(workers.map(({ opsUrl }) => writtenBy(opsUrl)));
     return counts.reduce((sum, count) => sum + count, 0);

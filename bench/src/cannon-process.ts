@@ -10,14 +10,20 @@ const { target, options } = JSON.parse(process.argv[2]!) as {
   options: CannonOptions;
 };
 const tokens = readFileSync(target.tokens, 'utf8').trimEnd().split('\n');
-let turn = 0;
-const setupRequest = (request: autocannon.Request): autocannon.Request => {
-  const authorization = `Bearer ${tokens[turn++ % tokens.length]}`;
-  return { ...request, headers: { ...request.headers, authorization } };
+const method = target.method as 'GET' | 'POST';
+const connections = options.connections ?? 1;
+let connected = 0;
+/** Each connection goes through a share of the tokens; built once, a request costs nothing later. */
+const setupClient = (client: autocannon.Client): void => {
+  const own = connected++ % connections;
+  const mine = tokens.filter((_, at) => at % connections === own);
+  client.setRequests(
+    mine.map((token) => ({ method, headers: { authorization: `Bearer ${token}` } })),
+  );
 };
 const { requests, latency, non2xx, errors, duration } = await autocannon({
   ...{ url: target.url, ...options },
-  requests: [{ method: target.method as 'GET' | 'POST', setupRequest }],
+  setupClient,
 });
 const result: Latency = {
   requests: requests.total,

@@ -85,10 +85,10 @@ export class Stage {
     await this.pool.query('VACUUM (ANALYZE) users, user_presence, account');
   }
 
-  /** Users in the database up to so many, without tokens. */
-  async addUsers(count: number): Promise<void> {
+  /** Users in the database up to so many, without tokens: never seen, or online as of now. */
+  async addUsers(count: number, status: 'offline' | 'online' = 'offline'): Promise<void> {
     this.#users = Math.max(this.#users, this.people.length);
-    await this.pool.query(ADD_USERS, [this.#users + 1, count]);
+    await this.pool.query(ADD_USERS, [this.#users + 1, count, status]);
     this.#users = count;
     await this.pool.query('VACUUM (ANALYZE) users, user_presence');
   }
@@ -162,9 +162,12 @@ const ACCOUNTS = `
   CREATE INDEX IF NOT EXISTS account_seen ON account (last_seen)`;
 const ADD_ACCOUNTS = `
   INSERT INTO account (id, username) SELECT id, 'user' || id FROM unnest($1::bigint[]) AS id`;
+/** Those who are online are as a heartbeat left them. */
 const ADD_USERS = `
   WITH added AS (
     INSERT INTO users (id, issuer, subject, username, role)
     SELECT id, 'presence', id::text, 'user' || id, 'user'
     FROM generate_series($1::bigint, $2::bigint) AS id RETURNING id
-  ) INSERT INTO user_presence (user_id) SELECT id FROM added`;
+  ) INSERT INTO user_presence (user_id, last_seen, online_status, declared, found_status)
+    SELECT id, CASE WHEN $3 = 'online' THEN clock_timestamp() END,
+      $3::presence_status, $3::presence_status, $3::presence_status FROM added`;

@@ -12,7 +12,7 @@ export const DRAINING: Measurement = {
   about: 'events/s of one worker with a full queue, beside its statement fed from memory',
   run: async ({ stage, quick, say }) => {
     const [rounds, users] = quick ? [1, USERS / 10] : [7, USERS];
-    await stage.addUsers(users);
+    await stage.addUsers(users, 'online');
     await (await stage.system.startWorker()).end('SIGTERM');
     const { store, pool } = openStore(stage.system.database.url);
     const fromQueue: number[] = [];

@@ -17,7 +17,7 @@ export const GROWTH: Measurement = {
     await (await stage.system.startWorker()).end('SIGTERM');
     const points: Curve['points'][number][] = [];
     for (const users of sizes) {
-      await stage.addUsers(users);
+      await stage.addUsers(users, 'online');
       const rates: number[] = [];
       for (let round = 0; round < rounds; round++) {
         await publishBatches(stage, idsOf(users, events));

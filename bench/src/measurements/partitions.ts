@@ -15,7 +15,7 @@ export const PARTITIONS: Measurement = {
   run: async (bench) => {
     const { stage, quick } = bench;
     const users = quick ? USERS / 10 : USERS;
-    await stage.addUsers(users);
+    await stage.addUsers(users, 'online');
     await createCopies(stage.pool);
     const client = await stage.pool.connect();
     const ways = [SPLIT, WHOLE].map((table) => ({

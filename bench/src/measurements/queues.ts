@@ -15,7 +15,7 @@ export const QUEUES: Measurement = {
   about: 'two workers on two queues by consistent hash, beside two workers on one queue',
   run: async ({ stage, quick, say }) => {
     const [rounds, users] = quick ? [1, 100_000] : [5, 500_000];
-    await stage.addUsers(users);
+    await stage.addUsers(users, 'online');
     await (await stage.system.startWorker()).end('SIGTERM');
     await stage.broker.enable('rabbitmq_consistent_hash_exchange');
     const connection = await connect(stage.broker.url);

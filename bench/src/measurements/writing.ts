@@ -15,7 +15,7 @@ export const WRITING: Measurement = {
   run: async (bench) => {
     const { stage, quick } = bench;
     const users = quick ? USERS / 10 : USERS;
-    await stage.addUsers(users);
+    await stage.addUsers(users, 'online');
     const { store, pool } = openStore(stage.system.database.url);
     const ways = [
       { name: 'ours', write: (ids: number[]) => ours(store, ids) },
