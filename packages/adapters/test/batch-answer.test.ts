@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { createPool, type Pool, PostgresPresenceStore } from '@presence/adapters/postgres';
+import { NO_SESSION, type PresenceEvent } from '@presence/domain';
 import { type Database, services } from '@presence/test-services';
 import { expect } from 'chai';
 import { addUsers } from './presence-rows.js';
@@ -32,10 +33,11 @@ describe('What PostgreSQL answers to a batch', () => {
   /** Of the answers to a batch in which so many come online, `first` and those after. */
   async function bytesOf(first: number, count: number): Promise<number> {
     const store = new PostgresPresenceStore(pool, POLICY);
-    const events = Array.from({ length: count }, (_, at) => ({
-      ...({ type: 'heartbeat', userId: first + at, occurredAt: Date.now() } as const),
-      ...({ status: 'online', sessionId: '' } as const),
-    }));
+    const event = { type: 'heartbeat', status: 'online', sessionId: NO_SESSION } as const;
+    const events = Array.from(
+      { length: count },
+      (_, at): PresenceEvent => ({ ...event, userId: first + at, occurredAt: Date.now() }),
+    );
     const before = await received();
     await store.apply({ events, ended: [], progress: [] });
     return (await received()) - before;
