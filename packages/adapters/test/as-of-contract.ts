@@ -136,6 +136,15 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 899);
   });
 
+  it('does not wait for a publisher whose release came before its registration and its intervals', async () => {
+    const [leaving, staying] = [randomUUID(), randomUUID()];
+    await under.leases.release(leaving);
+    await under.leases.register(leaving, 'app', start * 1_000);
+    await settle([interval(leaving, 0, 100), interval(staying, 0, 900)]);
+    expect(await under.leases.renew(leaving)).to.equal(false);
+    expect(await advance()).to.equal(start + 899);
+  });
+
   it('knows a publisher without a lease by whichever of its intervals is settled first', async () => {
     const [inOrder, swapped] = [randomUUID(), randomUUID()];
     await settle([interval(inOrder, 0, 900), interval(swapped, 400, 900)]);

@@ -29,6 +29,14 @@ class Outlet {
     return Promise.reject(new Error('not asked'));
   }
 
+  /** The queue turns out to be gone, and is there again. */
+  loseOnce(): void {
+    this.answer = () => {
+      this.answer = () => Promise.resolve();
+      return Promise.reject(new QueueGone());
+    };
+  }
+
   /** `connection.blocked` and a full socket look the same. */
   set stopped(stopped: boolean) {
     this.ready = !stopped;
@@ -48,15 +56,20 @@ class Outlet {
 class Leases implements LeaseStore {
   known = new Set<string>();
   readonly registered: string[] = [];
+  /** How many releases fail, and what a renewal waits for after it has been decided. */
+  failing = 0;
+  renewal = Promise.resolve();
   async register(publisher: string, _: string, since: number): Promise<number> {
     this.registered.push(publisher);
     this.known.add(publisher);
     return since;
   }
   async renew(publisher: string): Promise<boolean> {
+    await this.renewal;
     return this.known.has(publisher);
   }
   async release(publisher: string): Promise<void> {
+    if (this.failing-- > 0) throw new Error('The database is away.');
     this.known.delete(publisher);
   }
 }
@@ -132,10 +145,7 @@ describe('A publisher', () => {
     const leases = new Leases();
     publisher = new QueuePublisher(outlet, { leases });
     await eventually(() => outlet.sent.length > 0);
-    outlet.answer = () => {
-      outlet.answer = () => Promise.resolve();
-      return Promise.reject(new QueueGone());
-    };
+    outlet.loseOnce();
     publisher.record(heartbeat(1));
     await eventually(() => leases.registered.length === 2);
     const [first, second] = leases.registered as [string, string];
@@ -144,6 +154,42 @@ describe('A publisher', () => {
     expect([...leases.known]).to.deep.equal([second]);
     expect(ofSecond()[0]?.progress.since).to.be.above(0);
     expect(first).not.to.equal(second);
+  });
+
+  it('lets go of its old name later where the database does not answer', async () => {
+    const leases = new Leases();
+    publisher = new QueuePublisher(outlet, { leases });
+    await eventually(() => outlet.sent.length > 0);
+    leases.failing = 1;
+    outlet.loseOnce();
+    publisher.record(heartbeat(1));
+    await eventually(() => leases.registered.length === 2);
+    expect([...leases.known]).to.deep.equal(leases.registered);
+    await eventually(() => leases.known.size === 1, { within: 8_000 });
+    expect([...leases.known]).to.deep.equal([leases.registered[1]]);
+  });
+
+  it('does not take for its own what a late renewal says of its old name', async () => {
+    const leases = new Leases();
+    publisher = new QueuePublisher(outlet, { leases });
+    let answer = () => {};
+    leases.renewal = new Promise((resolve) => {
+      answer = resolve;
+    });
+    let asked = 0;
+    const { renew } = leases;
+    leases.renew = (name) => {
+      asked++;
+      return renew.call(leases, name);
+    };
+    await eventually(() => asked === 1, { within: 8_000 });
+    outlet.loseOnce();
+    publisher.record(heartbeat(1));
+    await eventually(() => leases.registered.length === 2 && leases.known.size === 1);
+    answer();
+    const { length } = outlet.sent;
+    await eventually(() => outlet.sent.length > length + 1);
+    expect(leases.registered).to.have.lengthOf(2);
   });
 
   it('begins where the database does not answer', async () => {

@@ -42,11 +42,13 @@ export class PostgresLeaseStore implements LeaseStore {
     return renewed.length > 0;
   }
 
+  /** A registration that comes after it, or an interval, does not bring the publisher back. */
   async release(publisher: string): Promise<void> {
     await query(this.#pool, {
       name: 'lease-release',
-      text: `UPDATE presence_publishers SET gone_at = clock_timestamp()
-        WHERE id = $1 AND gone_at IS NULL`,
+      text: `INSERT INTO presence_publishers AS p (id, kind, us_since, gone_at)
+        VALUES ($1, 'app', 0, clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET gone_at = coalesce(p.gone_at, excluded.gone_at)`,
       values: [publisher],
     });
   }

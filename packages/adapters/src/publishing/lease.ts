@@ -23,6 +23,8 @@ export class Lease {
   readonly #options: LeaseOptions;
   #publisher = randomUUID();
   #registered = false;
+  /** Former names that as-of may still wait for: the database has not heard otherwise. */
+  readonly #abandoned = new Set<string>();
   #heardAt = performance.now();
 
   constructor(options: LeaseOptions) {
@@ -49,10 +51,9 @@ export class Lease {
 
   /** The same where what the last life sent is gone: as-of must not wait for it. */
   async beginAfterLoss(since: number): Promise<PublisherName> {
-    const { store, onError } = this.#options;
-    const before = this.#publisher;
+    this.#abandoned.add(this.#publisher);
     const name = await this.begin(since);
-    store?.release(before).catch(onError);
+    void this.#releaseAbandoned().catch(this.#options.onError);
     return name;
   }
 
@@ -63,15 +64,29 @@ export class Lease {
     try {
       const asked = performance.now();
       if (this.#registered) {
-        if (!(await store.renew(this.#publisher))) return false;
+        const publisher = this.#publisher;
+        const known = await store.renew(publisher);
+        // An answer about a former name says nothing of this one.
+        if (!known && publisher === this.#publisher) return false;
       } else {
         await this.#registerNow(store, since);
       }
       this.heard(asked);
+      await this.#releaseAbandoned();
     } catch (error) {
       onError(error);
     }
     return true;
+  }
+
+  /** Not before as-of waits for the new name: it speaks for what the old ones have lost. */
+  async #releaseAbandoned(): Promise<void> {
+    const { store } = this.#options;
+    if (store === undefined || !this.#registered) return;
+    for (const publisher of this.#abandoned) {
+      await store.release(publisher);
+      this.#abandoned.delete(publisher);
+    }
   }
 
   async #register(since: number): Promise<void> {
