@@ -28,13 +28,14 @@ export class Ticks {
   /** Tells how far this worker has come; an interval that was not confirmed is told again. */
   async tick(): Promise<void> {
     this.#life ??= await this.#begin();
-    const { publisher, since, through: from } = this.#life;
+    const life = this.#life;
+    const { publisher, since, through: from } = life;
     const through = microseconds(
       Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY),
     );
     if (through <= from) return;
     await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
-    this.#life.through = through;
+    life.through = through;
   }
 
   /**
@@ -49,10 +50,14 @@ export class Ticks {
     return holds;
   }
 
-  /** What this worker held is settled or handed back: as-of need not wait for it any more. */
+  /**
+   * What this worker held is settled or handed back: as-of need not wait for it any more. Where the
+   * database does not hear of it, the lease ends by itself.
+   */
   async end(): Promise<void> {
-    if (this.#life) await this.#leases.release(this.#life.publisher);
+    const life = this.#life;
     this.#life = undefined;
+    if (life) await this.#leases.release(life.publisher);
   }
 
   async #begin(): Promise<{ publisher: string; since: number; through: number }> {

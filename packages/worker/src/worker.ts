@@ -10,6 +10,7 @@ import {
   type PresenceStore,
   type SessionStore,
   Unavailable,
+  WORKER_LEASE,
 } from '@presence/domain';
 import type { BatchWriter } from './batch-writer.js';
 import type { Logger } from './logger.js';
@@ -55,6 +56,13 @@ const EXPIRED_SESSIONS = 500;
  */
 const HOLD_ON: Duration = 5_000;
 
+/**
+ * How long the broker may be away from here before as-of no longer waits for this worker, which has
+ * nothing in hand then. Others may reach it, and the broker gives them what this one had, once it
+ * has noticed too: a connection of which nothing is heard is closed after one to two heartbeats.
+ */
+const MISSED_FOR: Duration = WORKER_LEASE;
+
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
 const DRAIN_TIMEOUT: Duration = 5_000;
 const CLOSE_TIMEOUT: Duration = 2_000;
@@ -69,6 +77,8 @@ export class Worker {
   #databaseAnswers = false;
   /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
+  /** When the broker was last seen to be there, by the monotonic clock. */
+  #connectedAt = performance.now();
   #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
   #stoodBack = false;
   #stopping = false;
@@ -138,20 +148,29 @@ export class Worker {
     await this.#standBack();
   }
 
-  /** Leaves to others what cannot be written from here. */
+  /** Leaves to others what cannot be written, or told, from here. */
   async #standBack(): Promise<void> {
-    if (this.#stoodBack || performance.now() - this.#answeredAt < HOLD_ON) return;
-    this.#stoodBack = true;
-    this.#databaseAnswers = false;
-    await this.#parts.source.pause();
-    this.#parts.writer.handBack();
+    const now = performance.now();
+    if (this.#parts.broker.connected) this.#connectedAt = now;
+    if (this.#reachesBoth) return;
+    if (now - this.#answeredAt >= HOLD_ON) this.#databaseAnswers = false;
+    if (!this.#stoodBack) {
+      this.#stoodBack = true;
+      await this.#parts.source.pause();
+      this.#parts.writer.handBack();
+    }
+    if (now - this.#connectedAt >= MISSED_FOR) await this.#parts.ticks.end();
+  }
+
+  get #reachesBoth(): boolean {
+    const now = performance.now();
+    return now - this.#answeredAt < HOLD_ON && now - this.#connectedAt < MISSED_FOR;
   }
 
   /** @param asked when the question was put that the database has answered. */
   async #answered(asked: number): Promise<void> {
     this.#answeredAt = Math.max(this.#answeredAt, asked);
-    if (!this.#stoodBack || this.#stopping) return;
-    if (performance.now() - this.#answeredAt >= HOLD_ON) return;
+    if (!this.#stoodBack || this.#stopping || !this.#reachesBoth) return;
     this.#stoodBack = false;
     await this.#take();
   }
@@ -163,7 +182,7 @@ export class Worker {
 
   /** Nobody listens before the queue is there. */
   async #tick(): Promise<void> {
-    if (this.#parts.source.connected) await this.#parts.ticks.tick();
+    if (this.#parts.broker.connected) await this.#parts.ticks.tick();
   }
 
   async #relayChanges(): Promise<void> {

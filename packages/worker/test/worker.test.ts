@@ -334,6 +334,47 @@ describe('A worker', function () {
     expect(worker.hasStarted).to.equal(false);
   });
 
+  it('is not waited for while the broker is away from it alone, and takes part again afterwards', async () => {
+    const half = {
+      connected: true,
+      source: (options: { maxClockSkew: number }) => broker.source(options),
+      ticker: () => broker.ticker(),
+      changes: () => broker.changes(),
+    };
+    const logger = pino({ level: 'silent' });
+    const other = await startWorker(
+      { pool, broker: half, registry: new Registry(), logger },
+      SETTINGS,
+    );
+    try {
+      const workers = async () => {
+        const { rows } = await pool.query<{ id: string; lag: number }>(`
+          SELECT id, extract(epoch FROM clock_timestamp() - as_of)::float AS lag
+          FROM presence_publishers, presence_clock WHERE kind = 'worker' AND gone_at IS NULL`);
+        return rows;
+      };
+      await eventually(async () => (await workers()).length === 1);
+      const id = (await workers())[0]!.id;
+      await start();
+      await eventually(async () => (await workers()).length === 2);
+      half.connected = false;
+      const goesOn = async () => {
+        const all = await workers();
+        return all.length === 1 && all[0]!.id !== id && all[0]!.lag < 2;
+      };
+      await eventually(goesOn, { within: WORKER_LEASE + 4_000 });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await showsOnline(1);
+      half.connected = true;
+      await eventually(async () => (await workers()).length === 2);
+      await worker.stop();
+      publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+      await showsOnline(2);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('commits what it holds when it is stopped', async () => {
     await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });

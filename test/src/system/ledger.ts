@@ -156,7 +156,16 @@ export class Ledger {
     model.on('close', () => {
       this.#model = undefined;
     });
-    this.#model = model;
+    try {
+      await this.#consume(model);
+      this.#model = model;
+    } catch (error) {
+      await model.close().catch(() => {}); // It may be why.
+      throw error;
+    }
+  }
+
+  async #consume(model: ChannelModel): Promise<void> {
     const channel = await model.createChannel();
     channel.on('error', () => {});
     await channel.assertQueue(CHANGES, { arguments: { 'x-queue-type': 'quorum' } });

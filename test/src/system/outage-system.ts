@@ -19,7 +19,7 @@ const SETTINGS = {
   OFFLINE_AFTER: `${OFFLINE_AFTER}ms`,
   // Short, so that clients are refused in every outage.
   HEARTBEAT_HORIZON: '4s',
-  LOG_LEVEL: 'error',
+  LOG_LEVEL: 'warn',
 };
 
 /** The first worker's role in the database, by which what it does there can be told apart. */
@@ -43,6 +43,8 @@ export class OutageSystem {
     readonly ways: readonly TcpProxy[],
     /** From the first worker to the database. */
     readonly workersWay: TcpProxy,
+    /** From the first worker to the broker. */
+    readonly workersBroker: TcpProxy,
     system: RunningSystem,
     settings: Readonly<Record<string, string>>,
   ) {
@@ -64,7 +66,8 @@ export class OutageSystem {
     });
     const ways = [await TcpProxy.to(broker.url), await TcpProxy.to(broker.url)];
     const workersWay = await TcpProxy.to(withUser(system.database.url, FIRST_WORKER));
-    const outage = new OutageSystem(broker, postgres, ways, workersWay, system, all);
+    const workersBroker = await TcpProxy.to(broker.url);
+    const outage = new OutageSystem(broker, postgres, ways, workersWay, workersBroker, system, all);
     await outage.query(`CREATE ROLE ${FIRST_WORKER} LOGIN SUPERUSER`);
     await outage.startWorkers(first);
     for (const [at, way] of ways.entries()) {
@@ -96,7 +99,11 @@ export class OutageSystem {
 
   async startWorkers(first: Readonly<Record<string, string>> = {}): Promise<void> {
     this.workers = await Promise.all([
-      this.#system.startWorker({ DATABASE_URL: this.workersWay.url, ...first }),
+      this.#system.startWorker({
+        DATABASE_URL: this.workersWay.url,
+        AMQP_URL: this.workersBroker.url,
+        ...first,
+      }),
       this.#system.startWorker(),
     ]);
   }
@@ -192,11 +199,24 @@ export class OutageSystem {
     }
   }
 
+  /** What may tell why as-of stands where it does. */
+  async describe(): Promise<string> {
+    const tables = ['presence_clock', 'presence_publishers', 'publisher_marks', 'presence_inbox'];
+    const rows = tables.map(async (table) => {
+      const all = await this.query(`SELECT *, clock_timestamp() AS now FROM ${table}`);
+      return `${table}:\n${all.map((row) => `${JSON.stringify(row)}\n`).join('')}`;
+    });
+    const served = [...this.apis, ...this.#apps].map(({ process }) => process);
+    const logs = [...this.workers, ...served].map(({ pid, output }) => `${pid}:\n${output}`);
+    return [...(await Promise.all(rows)), ...logs].join('\n');
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.leave()));
     await Promise.all(this.#apps.map((app) => app.stop()));
     await this.#system.stop();
-    await Promise.all([...this.ways, this.workersWay].map((way) => way.close()));
+    const ways = [...this.ways, this.workersWay, this.workersBroker];
+    await Promise.all(ways.map((way) => way.close()));
     await Promise.all([this.broker.dispose(), this.postgres.dispose()]);
   }
 

@@ -61,6 +61,11 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
     await ledger.start();
   });
 
+  afterEach(async function () {
+    if (this.currentTest?.state !== 'failed') return;
+    process.stderr.write(await system.describe());
+  });
+
   after(async () => {
     await ledger?.stop();
     await system?.stop();
@@ -221,6 +226,15 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
           expect(await system.lag()).to.be.below(2_500);
         },
         end: () => system.workersWay.mend(),
+      }));
+
+    it('a worker is cut from the broker alone: nobody waits for it', () =>
+      sitOut({
+        begin: () => system.workersBroker.cut(),
+        meanwhile: async () => {
+          expect(await system.lag()).to.be.below(2_500);
+        },
+        end: () => system.workersBroker.mend(),
       }));
 
     // Neither is seen by the last: that worker cannot renew its lease, either, and gives way to the
