@@ -36,6 +36,8 @@ import { Worker } from './worker.js';
 export interface WorkerBroker {
   /** Whether the worker can take from it and put into it. */
   readonly connected: boolean;
+  /** Whether it takes nothing from anybody for now: an alarm. */
+  readonly blocked: boolean;
   source(options: { maxClockSkew: Duration }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { LeaseStore, Millis, Ticker } from '@presence/domain';
 
+interface Life {
+  readonly publisher: string;
+  readonly since: number;
+  through: number;
+}
+
 /**
  * The worker's own word of progress. It goes through the queue, so it comes back only once all
  * that lay before it has been delivered; and it speaks of no time after the oldest delivery that
@@ -11,7 +17,7 @@ export class Ticks {
   readonly #leases: LeaseStore;
   readonly #oldestHeld: () => Millis | null;
   readonly #now: () => Millis;
-  #life: { publisher: string; since: number; through: number } | undefined;
+  #life: Life | undefined;
 
   constructor(parts: {
     ticker: Ticker;
@@ -25,17 +31,22 @@ export class Ticks {
     this.#now = parts.now;
   }
 
-  /** Tells how far this worker has come; an interval that was not confirmed is told again. */
-  async tick(): Promise<void> {
-    this.#life ??= await this.#begin();
-    const life = this.#life;
+  /**
+   * Tells how far this worker has come; an interval that was not confirmed is told again.
+   * @returns whether a life was begun by it
+   */
+  async tick(): Promise<boolean> {
+    const begins = this.#life === undefined;
+    const life = this.#life ?? (await this.#begin());
+    this.#life = life;
     const { publisher, since, through: from } = life;
     const through = microseconds(
       Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY),
     );
-    if (through <= from) return;
+    if (through <= from) return begins;
     await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
     life.through = through;
+    return begins;
   }
 
   /**
@@ -60,9 +71,13 @@ export class Ticks {
     if (life) await this.#leases.release(life.publisher);
   }
 
-  async #begin(): Promise<{ publisher: string; since: number; through: number }> {
+  /** As-of waits for whoever is registered: nobody is who cannot tell. The first word says nothing. */
+  async #begin(): Promise<Life> {
     const publisher = randomUUID();
-    const since = await this.#leases.register(publisher, 'worker', microseconds(this.#now()));
+    const at = microseconds(this.#now());
+    const nothing = { since: at, from: at, through: at };
+    await this.#ticker.tick({ publisher, kind: 'worker', ...nothing, last: false });
+    const since = await this.#leases.register(publisher, 'worker', at);
     return { publisher, since, through: since };
   }
 }

@@ -10,7 +10,6 @@ import {
   type PresenceStore,
   type SessionStore,
   Unavailable,
-  WORKER_LEASE,
 } from '@presence/domain';
 import type { BatchWriter } from './batch-writer.js';
 import type { Logger } from './logger.js';
@@ -19,7 +18,7 @@ import type { WorkerMetrics } from './metrics.js';
 import type { Ticks } from './ticks.js';
 
 export interface WorkerParts {
-  readonly broker: { readonly connected: boolean };
+  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
   readonly source: EventSource;
   readonly writer: BatchWriter;
   readonly ticks: Ticks;
@@ -57,11 +56,16 @@ const EXPIRED_SESSIONS = 500;
 const HOLD_ON: Duration = 5_000;
 
 /**
- * How long the broker may be away from here before as-of no longer waits for this worker, which has
- * nothing in hand then. Others may reach it, and the broker gives them what this one had, once it
- * has noticed too: a connection of which nothing is heard is closed after one to two heartbeats.
+ * How long the broker may be away from here before as-of no longer waits for this worker. Others may
+ * reach it, and have by then got what this one had: the broker closes a connection of which it has
+ * heard nothing for two of its heartbeats, of 5 s.
  */
-const MISSED_FOR: Duration = WORKER_LEASE;
+const DO_WITHOUT: Duration = 12_000;
+/**
+ * The same where it is there and takes no tick. Longer, since it delivers meanwhile, and may be
+ * slow: who takes nothing more does not help it. Under an alarm it takes nothing from anybody.
+ */
+const UNTOLD_FOR: Duration = 60_000;
 
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
 const DRAIN_TIMEOUT: Duration = 5_000;
@@ -72,13 +76,16 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
+  readonly #tick: Loop;
+  readonly #lease: Loop;
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
   /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
-  /** When the broker was last seen to be there, by the monotonic clock. */
+  /** When the broker was last seen to be there, and when it last took a tick. */
   #connectedAt = performance.now();
+  #toldAt = performance.now();
   #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
   #stoodBack = false;
   #stopping = false;
@@ -86,10 +93,12 @@ export class Worker {
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
     this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
+    this.#tick = this.#loop('tick', 500, () => this.#tell());
+    this.#lease = this.#loop('lease', 2_000, () => this.#renewLease());
     this.#loops = [
       this.#relay,
-      this.#loop('tick', 500, () => this.#tick()),
-      this.#loop('lease', 2_000, () => this.#renewLease()),
+      this.#tick,
+      this.#lease,
       this.#loop('hold', 250, () => this.#handBack()),
       this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
@@ -102,6 +111,7 @@ export class Worker {
   }
 
   async start(): Promise<void> {
+    this.#answeredAt = this.#connectedAt = this.#toldAt = performance.now();
     for (const loop of this.#loops) loop.start();
     await this.#take();
   }
@@ -135,7 +145,7 @@ export class Worker {
     await this.#parts.writer.close(DRAIN_TIMEOUT);
     await this.#parts.source.close(CLOSE_TIMEOUT);
     await Promise.all(this.#loops.map((loop) => loop.stop()));
-    await this.#parts.ticks.end().catch((error: unknown) => this.#tell(error, 'lease'));
+    await this.#parts.ticks.end().catch((error: unknown) => this.#report(error, 'lease'));
   }
 
   #take(): Promise<void> {
@@ -150,39 +160,54 @@ export class Worker {
 
   /** Leaves to others what cannot be written, or told, from here. */
   async #standBack(): Promise<void> {
-    const now = performance.now();
-    if (this.#parts.broker.connected) this.#connectedAt = now;
-    if (this.#reachesBoth) return;
-    if (now - this.#answeredAt >= HOLD_ON) this.#databaseAnswers = false;
+    const { broker, source, writer, ticks } = this.#parts;
+    if (broker.connected) this.#connectedAt = performance.now();
+    if (broker.blocked) this.#toldAt = performance.now();
+    if (this.#hasDatabase && this.#hasBroker) return;
+    if (!this.#hasDatabase) this.#databaseAnswers = false;
     if (!this.#stoodBack) {
       this.#stoodBack = true;
-      await this.#parts.source.pause();
-      this.#parts.writer.handBack();
+      await source.pause();
+      writer.handBack();
     }
-    if (now - this.#connectedAt >= MISSED_FOR) await this.#parts.ticks.end();
+    if (!this.#hasBroker) await ticks.end();
   }
 
-  get #reachesBoth(): boolean {
+  get #hasDatabase(): boolean {
+    return performance.now() - this.#answeredAt < HOLD_ON;
+  }
+
+  get #hasBroker(): boolean {
     const now = performance.now();
-    return now - this.#answeredAt < HOLD_ON && now - this.#connectedAt < MISSED_FOR;
+    return now - this.#connectedAt < DO_WITHOUT && now - this.#toldAt < UNTOLD_FOR;
   }
 
-  /** @param asked when the question was put that the database has answered. */
-  async #answered(asked: number): Promise<void> {
-    this.#answeredAt = Math.max(this.#answeredAt, asked);
-    if (!this.#stoodBack || this.#stopping || !this.#reachesBoth) return;
+  /** Takes part again. Only where as-of certainly waits for it: a lease has just been had. */
+  async #comeBack(): Promise<void> {
+    if (!this.#stoodBack || this.#stopping || !this.#hasDatabase || !this.#hasBroker) return;
     this.#stoodBack = false;
     await this.#take();
   }
 
+  /** @param asked when the question was put that the database has answered. */
+  #answered(asked: number): void {
+    this.#answeredAt = Math.max(this.#answeredAt, asked);
+  }
+
   async #renewLease(): Promise<void> {
     const asked = performance.now();
-    if (await this.#parts.ticks.renew()) await this.#answered(asked);
+    if (await this.#parts.ticks.renew()) {
+      this.#answered(asked);
+      await this.#comeBack();
+    } else if (this.#stoodBack) this.#tick.wake();
   }
 
   /** Nobody listens before the queue is there. */
-  async #tick(): Promise<void> {
-    if (this.#parts.broker.connected) await this.#parts.ticks.tick();
+  async #tell(): Promise<void> {
+    if (!this.#parts.broker.connected) return;
+    const began = await this.#parts.ticks.tick();
+    this.#toldAt = performance.now();
+    if (began) await this.#comeBack();
   }
 
   async #relayChanges(): Promise<void> {
@@ -221,7 +246,8 @@ export class Worker {
     );
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.broker.connected;
-    if (this.#databaseAnswers) await this.#answered(asked);
+    if (this.#databaseAnswers) this.#answered(asked);
+    if (this.#databaseAnswers && this.#stoodBack) this.#lease.wake();
     const { asOf, now } = await advanced;
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };
     this.#parts.metrics.asOfLag(now - asOf);
@@ -254,12 +280,12 @@ export class Worker {
         await job();
         this.#waiting.delete(name);
       },
-      (error) => this.#tell(error, name),
+      (error) => this.#report(error, name),
     );
   }
 
   /** What is away is told once, not at every attempt. */
-  #tell(error: unknown, job: string): void {
+  #report(error: unknown, job: string): void {
     const { logger } = this.#parts;
     if (!(error instanceof Unavailable)) logger.error({ job, err: error }, 'A job failed');
     else if (!this.#waiting.has(job)) logger.warn({ job, reason: error.message }, 'A job waits');

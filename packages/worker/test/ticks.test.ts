@@ -8,22 +8,27 @@ describe('The ticks of a worker', () => {
   let sent: Progress[];
   let known = true;
   let failing = false;
+  let registered = 0;
 
   const leases: LeaseStore = {
-    register: async () => 900_000,
+    register: async () => {
+      registered++;
+      return 900_000;
+    },
     renew: async () => known,
     release: async () => {},
   };
   const ticker = {
     tick: async (progress: Progress) => {
       if (failing) throw new Error('The broker is away.');
-      sent.push(progress);
+      if (progress.from < progress.through) sent.push(progress);
     },
   };
   const begin = () => new Ticks({ ticker, leases, oldestHeld: () => oldestHeld, now: () => now });
 
   beforeEach(() => {
     [now, oldestHeld, sent, known, failing] = [1_000, null, [], true, false];
+    registered = 0;
   });
 
   it('follow each other without a gap, from where the lease begins', async () => {
@@ -46,14 +51,30 @@ describe('The ticks of a worker', () => {
     expect(sent.map(({ through }) => through)).to.deep.equal([950_000]);
   });
 
+  it('register nobody who cannot tell', async () => {
+    const ticks = begin();
+    failing = true;
+    await ticks.tick().catch(() => {});
+    expect(registered).to.equal(0);
+    failing = false;
+    expect(await ticks.tick()).to.equal(true);
+    expect(await ticks.tick()).to.equal(false);
+    expect(registered).to.equal(1);
+  });
+
   it('tell an interval again that was not confirmed', async () => {
     const ticks = begin();
+    await ticks.tick();
+    sent = [];
+    now = 1_200;
     failing = true;
     await ticks.tick().catch(() => {});
     failing = false;
     now = 1_500;
     await ticks.tick();
-    expect(sent.map(({ from, through }) => [from, through])).to.deep.equal([[900_000, 1_500_000]]);
+    expect(sent.map(({ from, through }) => [from, through])).to.deep.equal([
+      [1_000_000, 1_500_000],
+    ]);
   });
 
   it('begin a new life once the lease has lapsed', async () => {

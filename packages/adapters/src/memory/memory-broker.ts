@@ -13,6 +13,7 @@ import { MemorySource, type MemorySourceOptions } from './memory-source.js';
  */
 export class MemoryBroker {
   readonly connected = true;
+  readonly blocked = false;
   readonly #queue = new MemoryQueue();
   readonly #changes = new MemoryChanges();
 

@@ -31,6 +31,11 @@ export class Lease {
     this.#options = options;
   }
 
+  /** The name of the life that lasts. */
+  get publisher(): string {
+    return this.#publisher;
+  }
+
   get lapsed(): boolean {
     return performance.now() - this.#heardAt > LAPSES_AFTER;
   }
@@ -64,10 +69,7 @@ export class Lease {
     try {
       const asked = performance.now();
       if (this.#registered) {
-        const publisher = this.#publisher;
-        const known = await store.renew(publisher);
-        // An answer about a former name says nothing of this one.
-        if (!known && publisher === this.#publisher) return false;
+        if (!(await store.renew(this.#publisher))) return false;
       } else {
         await this.#registerNow(store, since);
       }
@@ -82,8 +84,9 @@ export class Lease {
   /** Not before as-of waits for the new name: it speaks for what the old ones have lost. */
   async #releaseAbandoned(): Promise<void> {
     const { store } = this.#options;
-    if (store === undefined || !this.#registered) return;
+    if (store === undefined) return;
     for (const publisher of this.#abandoned) {
+      if (!this.#registered) return;
       await store.release(publisher);
       this.#abandoned.delete(publisher);
     }

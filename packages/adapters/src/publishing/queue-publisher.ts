@@ -137,8 +137,10 @@ export class QueuePublisher implements EventPublisher {
 
   async #renew(): Promise<void> {
     if (!this.#named) return;
-    const lapsed = this.#lease.lapsed;
+    const { lapsed, publisher } = this.#lease;
     const known = await this.#lease.renew(this.#log.restartAt);
+    // What is said of a former name is nothing to this one.
+    if (publisher !== this.#lease.publisher) return;
     const back = lapsed && !this.#lease.lapsed;
     if (this.#named && !this.#closing && (!known || back)) await this.#begin(this.#log.restartAt);
   }

@@ -51,6 +51,7 @@ export class BrokerConnection {
   readonly #stopping = new AbortController();
   #model: ChannelModel | undefined;
   #ready = false;
+  #blocked = false;
   /** When the connection of this life was set up, by the monotonic clock. */
   #readyAt: number | undefined;
   #attempt = 0;
@@ -64,6 +65,11 @@ export class BrokerConnection {
   /** Whether everything is set up. */
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** Whether the broker takes nothing, for an alarm. */
+  get blocked(): boolean {
+    return this.#blocked;
   }
 
   /** How long a message may be on its way. */
@@ -192,6 +198,7 @@ export class BrokerConnection {
 
   #block(model: ChannelModel, blocked: boolean): void {
     if (this.#model !== model) return;
+    this.#blocked = blocked;
     this.#options.metrics?.blocked?.(this.#options.name, blocked);
     for (const participant of this.#participants) participant.blocked?.(blocked);
   }
@@ -200,6 +207,7 @@ export class BrokerConnection {
     if (this.#model !== model) return;
     this.#model = undefined;
     this.#ready = false;
+    this.#blocked = false;
     this.#endWatch();
     for (const participant of this.#participants) participant.down();
     // amqplib ends its socket politely, which on a black-holed one keeps it, and the process, for

@@ -81,6 +81,11 @@ export class RabbitmqBroker {
     return connections.every(({ ready }) => ready);
   }
 
+  /** Whether an alarm keeps it from taking anything. */
+  get blocked(): boolean {
+    return this.#publishing?.blocked ?? false;
+  }
+
   /** After its publishers and sources: those need the connections to let go. */
   async close(): Promise<void> {
     await Promise.all([this.#consuming?.close(), this.#publishing?.close()]);
