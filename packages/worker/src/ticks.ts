@@ -5,6 +5,7 @@ interface Life {
   readonly publisher: string;
   readonly since: number;
   through: number;
+  toldAt: number;
 }
 
 /**
@@ -18,6 +19,8 @@ export class Ticks {
   readonly #oldestHeld: () => Millis | null;
   readonly #now: () => Millis;
   #life: Life | undefined;
+  /** The name of the next life: where its registration got no answer, it may be there all the same. */
+  #next = randomUUID();
 
   constructor(parts: {
     ticker: Ticker;
@@ -31,22 +34,27 @@ export class Ticks {
     this.#now = parts.now;
   }
 
+  /** When all that there was to tell had last been told, by the monotonic clock; of this life. */
+  get toldAt(): number | undefined {
+    return this.#life?.toldAt;
+  }
+
   /**
    * Tells how far this worker has come; an interval that was not confirmed is told again.
-   * @returns whether a life was begun by it
+   * @param blocked whether an alarm keeps the broker from taking anything
    */
-  async tick(): Promise<boolean> {
-    const begins = this.#life === undefined;
-    const life = this.#life ?? (await this.#begin());
+  async tick({ blocked = false } = {}): Promise<void> {
+    const life = this.#life ?? (await this.#begin(blocked));
     this.#life = life;
     const { publisher, since, through: from } = life;
     const through = microseconds(
       Math.min(this.#now(), this.#oldestHeld() ?? Number.POSITIVE_INFINITY),
     );
-    if (through <= from) return begins;
-    await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
-    life.through = through;
-    return begins;
+    if (through > from) {
+      await this.#ticker.tick({ publisher, kind: 'worker', since, from, through, last: false });
+      life.through = through;
+    }
+    life.toldAt = performance.now();
   }
 
   /**
@@ -71,14 +79,20 @@ export class Ticks {
     if (life) await this.#leases.release(life.publisher);
   }
 
-  /** As-of waits for whoever is registered: nobody is who cannot tell. The first word says nothing. */
-  async #begin(): Promise<Life> {
-    const publisher = randomUUID();
+  /**
+   * As-of waits for whoever is registered, so nobody is who may not publish, say: the first word
+   * says nothing, and must be confirmed. Under an alarm it need not: that says nothing of us.
+   */
+  async #begin(blocked: boolean): Promise<Life> {
+    const publisher = this.#next;
     const at = microseconds(this.#now());
     const nothing = { since: at, from: at, through: at };
-    await this.#ticker.tick({ publisher, kind: 'worker', ...nothing, last: false });
+    if (!blocked) {
+      await this.#ticker.tick({ publisher, kind: 'worker', ...nothing, last: false });
+    }
     const since = await this.#leases.register(publisher, 'worker', at);
-    return { publisher, since, through: since };
+    this.#next = randomUUID();
+    return { publisher, since, through: since, toldAt: performance.now() };
   }
 }
 

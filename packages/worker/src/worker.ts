@@ -10,6 +10,7 @@ import {
   type PresenceStore,
   type SessionStore,
   Unavailable,
+  WORKER_LEASE,
 } from '@presence/domain';
 import type { BatchWriter } from './batch-writer.js';
 import type { Logger } from './logger.js';
@@ -56,15 +57,11 @@ const EXPIRED_SESSIONS = 500;
 const HOLD_ON: Duration = 5_000;
 
 /**
- * How long the broker may be away from here before as-of no longer waits for this worker. Others may
- * reach it, and have by then got what this one had: the broker closes a connection of which it has
- * heard nothing for two of its heartbeats, of 5 s.
+ * How long a worker may be without the broker before as-of no longer waits for it: as long as for
+ * one that has died. What it held, the broker delivers to others.
  */
-const DO_WITHOUT: Duration = 12_000;
-/**
- * The same where it is there and takes no tick. Longer, since it delivers meanwhile, and may be
- * slow: who takes nothing more does not help it. Under an alarm it takes nothing from anybody.
- */
+const UNCONNECTED_FOR: Duration = WORKER_LEASE;
+/** The same where the broker is there and takes no tick. Longer: it may be slow, and delivers. */
 const UNTOLD_FOR: Duration = 60_000;
 
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
@@ -76,16 +73,13 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
-  readonly #tick: Loop;
-  readonly #lease: Loop;
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
   /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
-  /** When the broker was last seen to be there, and when it last took a tick. */
+  /** When the broker was last seen to be there, by the same clock. */
   #connectedAt = performance.now();
-  #toldAt = performance.now();
   #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
   #stoodBack = false;
   #stopping = false;
@@ -93,12 +87,10 @@ export class Worker {
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
     this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
-    this.#tick = this.#loop('tick', 500, () => this.#tell());
-    this.#lease = this.#loop('lease', 2_000, () => this.#renewLease());
     this.#loops = [
       this.#relay,
-      this.#tick,
-      this.#lease,
+      this.#loop('tick', 500, () => this.#tick()),
+      this.#loop('lease', 2_000, () => this.#renewLease()),
       this.#loop('hold', 250, () => this.#handBack()),
       this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
@@ -111,7 +103,7 @@ export class Worker {
   }
 
   async start(): Promise<void> {
-    this.#answeredAt = this.#connectedAt = this.#toldAt = performance.now();
+    this.#answeredAt = this.#connectedAt = performance.now();
     for (const loop of this.#loops) loop.start();
     await this.#take();
   }
@@ -145,7 +137,7 @@ export class Worker {
     await this.#parts.writer.close(DRAIN_TIMEOUT);
     await this.#parts.source.close(CLOSE_TIMEOUT);
     await Promise.all(this.#loops.map((loop) => loop.stop()));
-    await this.#parts.ticks.end().catch((error: unknown) => this.#report(error, 'lease'));
+    await this.#parts.ticks.end().catch((error: unknown) => this.#tell(error, 'lease'));
   }
 
   #take(): Promise<void> {
@@ -158,56 +150,44 @@ export class Worker {
     await this.#standBack();
   }
 
-  /** Leaves to others what cannot be written, or told, from here. */
+  /** Leaves to others what cannot be written from here. */
   async #standBack(): Promise<void> {
-    const { broker, source, writer, ticks } = this.#parts;
-    if (broker.connected) this.#connectedAt = performance.now();
-    if (broker.blocked) this.#toldAt = performance.now();
-    if (this.#hasDatabase && this.#hasBroker) return;
-    if (!this.#hasDatabase) this.#databaseAnswers = false;
-    if (!this.#stoodBack) {
-      this.#stoodBack = true;
-      await source.pause();
-      writer.handBack();
-    }
-    if (!this.#hasBroker) await ticks.end();
+    if (this.#stoodBack || performance.now() - this.#answeredAt < HOLD_ON) return;
+    this.#stoodBack = true;
+    this.#databaseAnswers = false;
+    await this.#parts.source.pause();
+    this.#parts.writer.handBack();
   }
 
-  get #hasDatabase(): boolean {
-    return performance.now() - this.#answeredAt < HOLD_ON;
-  }
-
-  get #hasBroker(): boolean {
-    const now = performance.now();
-    return now - this.#connectedAt < DO_WITHOUT && now - this.#toldAt < UNTOLD_FOR;
-  }
-
-  /** Takes part again. Only where as-of certainly waits for it: a lease has just been had. */
-  async #comeBack(): Promise<void> {
-    if (!this.#stoodBack || this.#stopping || !this.#hasDatabase || !this.#hasBroker) return;
+  /** @param asked when the question was put that the database has answered. */
+  async #answered(asked: number): Promise<void> {
+    this.#answeredAt = Math.max(this.#answeredAt, asked);
+    if (!this.#stoodBack || this.#stopping) return;
+    if (performance.now() - this.#answeredAt >= HOLD_ON) return;
     this.#stoodBack = false;
     await this.#take();
   }
 
-  /** @param asked when the question was put that the database has answered. */
-  #answered(asked: number): void {
-    this.#answeredAt = Math.max(this.#answeredAt, asked);
+  /** As-of would stand still for as long as it waited for one who cannot tell how far it is. */
+  async #renewLease(): Promise<void> {
+    const { ticks } = this.#parts;
+    const asked = performance.now();
+    if (!this.#canTell(asked)) await ticks.end();
+    else if (await ticks.renew()) await this.#answered(asked);
   }
 
-  async #renewLease(): Promise<void> {
-    const asked = performance.now();
-    if (await this.#parts.ticks.renew()) {
-      this.#answered(asked);
-      await this.#comeBack();
-    } else if (this.#stoodBack) this.#tick.wake();
+  /** Under an alarm nobody can, and what the queue holds is worked off all the same. */
+  #canTell(now: number): boolean {
+    const { broker, ticks } = this.#parts;
+    if (broker.connected) this.#connectedAt = now;
+    if (now - this.#connectedAt >= UNCONNECTED_FOR) return false;
+    return broker.blocked || ticks.toldAt === undefined || now - ticks.toldAt < UNTOLD_FOR;
   }
 
   /** Nobody listens before the queue is there. */
-  async #tell(): Promise<void> {
-    if (!this.#parts.broker.connected) return;
-    const began = await this.#parts.ticks.tick();
-    this.#toldAt = performance.now();
-    if (began) await this.#comeBack();
+  async #tick(): Promise<void> {
+    const { broker, ticks } = this.#parts;
+    if (broker.connected) await ticks.tick({ blocked: broker.blocked });
   }
 
   async #relayChanges(): Promise<void> {
@@ -246,8 +226,7 @@ export class Worker {
     );
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.broker.connected;
-    if (this.#databaseAnswers) this.#answered(asked);
-    if (this.#databaseAnswers && this.#stoodBack) this.#lease.wake();
+    if (this.#databaseAnswers) await this.#answered(asked);
     const { asOf, now } = await advanced;
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };
     this.#parts.metrics.asOfLag(now - asOf);
@@ -280,12 +259,12 @@ export class Worker {
         await job();
         this.#waiting.delete(name);
       },
-      (error) => this.#report(error, name),
+      (error) => this.#tell(error, name),
     );
   }
 
   /** What is away is told once, not at every attempt. */
-  #report(error: unknown, job: string): void {
+  #tell(error: unknown, job: string): void {
     const { logger } = this.#parts;
     if (!(error instanceof Unavailable)) logger.error({ job, err: error }, 'A job failed');
     else if (!this.#waiting.has(job)) logger.warn({ job, reason: error.message }, 'A job waits');

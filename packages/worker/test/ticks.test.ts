@@ -57,9 +57,31 @@ describe('The ticks of a worker', () => {
     await ticks.tick().catch(() => {});
     expect(registered).to.equal(0);
     failing = false;
-    expect(await ticks.tick()).to.equal(true);
-    expect(await ticks.tick()).to.equal(false);
+    await ticks.tick();
+    await ticks.tick();
     expect(registered).to.equal(1);
+  });
+
+  it('register under an alarm, which keeps nobody from working the queue off', async () => {
+    const ticks = begin();
+    failing = true;
+    await ticks.tick({ blocked: true }).catch(() => {});
+    expect(registered).to.equal(1);
+    expect(await ticks.renew()).to.equal(true);
+  });
+
+  it('say when they were last told', async () => {
+    const ticks = begin();
+    expect(ticks.toldAt).to.equal(undefined);
+    await ticks.tick();
+    const first = ticks.toldAt!;
+    failing = true;
+    now = 1_500;
+    await ticks.tick().catch(() => {});
+    expect(ticks.toldAt).to.equal(first);
+    failing = false;
+    await ticks.tick();
+    expect(ticks.toldAt).to.be.above(first);
   });
 
   it('tell an interval again that was not confirmed', async () => {

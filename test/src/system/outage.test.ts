@@ -228,12 +228,11 @@ describe(`An outage of ${OUTAGE / 1_000} s, where ${OFFLINE_AFTER / 1_000} s of 
         end: () => system.workersWay.mend(),
       }));
 
-    it('a worker is cut from the broker alone: it is waited for as long as the broker may take to notice', () =>
+    it('a worker is cut from the broker alone: nobody waits for it', () =>
       sitOut({
         begin: () => system.workersBroker.cut(),
         meanwhile: async () => {
-          const goesOn = async () => expect(await system.lag()).to.be.below(2_500);
-          await eventually(goesOn, { within: 5_000 + HOLD });
+          expect(await system.lag()).to.be.below(2_500);
         },
         end: () => system.workersBroker.mend(),
       }));

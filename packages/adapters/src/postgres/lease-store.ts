@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { query } from './pool.js';
 
 /** A connection that says nothing is given up while the lease still holds, and another is tried. */
-const ANSWERED_WITHIN: Duration = 2_500;
+const RENEWAL_TIMEOUT: Duration = 2_500;
 
 export class PostgresLeaseStore implements LeaseStore {
   readonly #pool: pg.Pool;
@@ -19,7 +19,6 @@ export class PostgresLeaseStore implements LeaseStore {
   async register(publisher: string, kind: Progress['kind'], since: number): Promise<number> {
     const [row] = await query<{ since: number }>(this.#pool, {
       name: 'lease-register',
-      query_timeout: ANSWERED_WITHIN,
       text: `
         INSERT INTO presence_publishers (id, kind, us_since)
         SELECT $1, $2, CASE WHEN $2 = 'app' THEN $3::bigint
@@ -35,7 +34,7 @@ export class PostgresLeaseStore implements LeaseStore {
   async renew(publisher: string): Promise<boolean> {
     const renewed = await query(this.#pool, {
       name: 'lease-renew',
-      query_timeout: ANSWERED_WITHIN,
+      query_timeout: RENEWAL_TIMEOUT,
       text: `UPDATE presence_publishers SET heard_at = clock_timestamp()
         WHERE id = $1 AND gone_at IS NULL RETURNING id`,
       values: [publisher],
@@ -47,7 +46,6 @@ export class PostgresLeaseStore implements LeaseStore {
   async release(publisher: string): Promise<void> {
     await query(this.#pool, {
       name: 'lease-release',
-      query_timeout: ANSWERED_WITHIN,
       text: `INSERT INTO presence_publishers AS p (id, kind, us_since, gone_at)
         VALUES ($1, 'app', 0, clock_timestamp())
         ON CONFLICT (id) DO UPDATE SET gone_at = coalesce(p.gone_at, excluded.gone_at)`,

@@ -56,7 +56,7 @@ export class Lease {
 
   /** The same where what the last life sent is gone: as-of must not wait for it. */
   async beginAfterLoss(since: number): Promise<PublisherName> {
-    this.#abandoned.add(this.#publisher);
+    if (this.#options.store) this.#abandoned.add(this.#publisher);
     const name = await this.begin(since);
     void this.#releaseAbandoned().catch(this.#options.onError);
     return name;
