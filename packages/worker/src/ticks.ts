@@ -19,8 +19,6 @@ export class Ticks {
   readonly #oldestHeld: () => Millis | null;
   readonly #now: () => Millis;
   #life: Life | undefined;
-  /** The name of the next life: where its registration got no answer, it may be there all the same. */
-  #next = randomUUID();
 
   constructor(parts: {
     ticker: Ticker;
@@ -84,14 +82,13 @@ export class Ticks {
    * says nothing, and must be confirmed. Under an alarm it need not: that says nothing of us.
    */
   async #begin(blocked: boolean): Promise<Life> {
-    const publisher = this.#next;
+    const publisher = randomUUID();
     const at = microseconds(this.#now());
     const nothing = { since: at, from: at, through: at };
     if (!blocked) {
       await this.#ticker.tick({ publisher, kind: 'worker', ...nothing, last: false });
     }
     const since = await this.#leases.register(publisher, 'worker', at);
-    this.#next = randomUUID();
     return { publisher, since, through: since, toldAt: performance.now() };
   }
 }

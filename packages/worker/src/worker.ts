@@ -57,11 +57,11 @@ const EXPIRED_SESSIONS = 500;
 const HOLD_ON: Duration = 5_000;
 
 /**
- * How long a worker may be without the broker before as-of no longer waits for it: as long as for
- * one that has died. What it held, the broker delivers to others.
+ * How long a worker may be without the queue before as-of no longer waits for it: as long as for one
+ * that has died. What it held, the broker delivers to others.
  */
 const UNCONNECTED_FOR: Duration = WORKER_LEASE;
-/** The same where the broker is there and takes no tick. Longer: it may be slow, and delivers. */
+/** The same where the queue is there and no tick is taken. Longer: it may be slow, and delivers. */
 const UNTOLD_FOR: Duration = 60_000;
 
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
@@ -78,8 +78,9 @@ export class Worker {
   #databaseAnswers = false;
   /** When it was asked what it last answered, by the monotonic clock. */
   #answeredAt = performance.now();
-  /** When the broker was last seen to be there, by the same clock. */
+  /** When the queue was last seen to be there, and when an alarm was, by the same clock. */
   #connectedAt = performance.now();
+  #blockedAt = Number.NEGATIVE_INFINITY;
   #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
   #stoodBack = false;
   #stopping = false;
@@ -178,10 +179,11 @@ export class Worker {
 
   /** Under an alarm nobody can, and what the queue holds is worked off all the same. */
   #canTell(now: number): boolean {
-    const { broker, ticks } = this.#parts;
-    if (broker.connected) this.#connectedAt = now;
-    if (now - this.#connectedAt >= UNCONNECTED_FOR) return false;
-    return broker.blocked || ticks.toldAt === undefined || now - ticks.toldAt < UNTOLD_FOR;
+    const { broker, source, ticks } = this.#parts;
+    if (source.connected) this.#connectedAt = now;
+    if (broker.blocked) this.#blockedAt = now;
+    const toldAt = Math.max(ticks.toldAt ?? now, this.#blockedAt);
+    return now - this.#connectedAt < UNCONNECTED_FOR && now - toldAt < UNTOLD_FOR;
   }
 
   /** Nobody listens before the queue is there. */

@@ -46,6 +46,7 @@ export class PostgresLeaseStore implements LeaseStore {
   async release(publisher: string): Promise<void> {
     await query(this.#pool, {
       name: 'lease-release',
+      query_timeout: RENEWAL_TIMEOUT,
       text: `INSERT INTO presence_publishers AS p (id, kind, us_since, gone_at)
         VALUES ($1, 'app', 0, clock_timestamp())
         ON CONFLICT (id) DO UPDATE SET gone_at = coalesce(p.gone_at, excluded.gone_at)`,
