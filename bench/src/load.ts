@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startProcess } from '@presence/test-services';
-import type { CannonOptions } from './cannon-process.js';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
@@ -55,7 +54,7 @@ async function runWrk(target: Target, { seconds, connections }: ClosedLoad): Pro
 
 const AUTOCANNON: LoadGenerator = {
   name: 'autocannon',
-  run: (target, { seconds, connections }) => cannon(target, { connections, duration: seconds }),
+  run: (target, load) => inProcess(CANNON, { target, load }),
 };
 
 export interface OpenLoad {
@@ -65,25 +64,27 @@ export interface OpenLoad {
   readonly connections: number;
 }
 
-/** Latency of an open loop, in milliseconds from when a request was to be sent. */
+/** Of an open loop, in milliseconds from when a request was to be sent to the end of its answer. */
 export interface Latency extends Traffic {
   readonly p50: number;
   readonly p99: number;
 }
 
-/** autocannon at a rate: what a request waits for its turn counts, too. */
-export async function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
-  const { seconds, rate, connections } = load;
-  const options = { duration: seconds, overallRate: rate, connections };
-  return cannon(target, options);
+/**
+ * Evenly spaced requests: what one waits for its turn counts, too. Neither wrk nor autocannon does
+ * that; autocannon's rate is a burst at the beginning of each second.
+ */
+export function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
+  return inProcess(PACED, { target, load });
 }
 
+const PACED = fileURLToPath(new URL('./paced-process.js', import.meta.url));
 const CANNON = fileURLToPath(new URL('./cannon-process.js', import.meta.url));
 
 /** In a process of its own: whoever measures beside it has another event loop. */
-async function cannon(target: Target, options: CannonOptions): Promise<Latency> {
-  const child = startProcess(CANNON, { args: [JSON.stringify({ target, options })] });
+async function inProcess<Result>(script: string, argument: unknown): Promise<Result> {
+  const child = startProcess(script, { args: [JSON.stringify(argument)] });
   const { code } = await child.exited;
-  if (code !== 0) throw new Error(`autocannon ended with ${code}:\n${child.output}`);
-  return JSON.parse(child.stdout) as Latency;
+  if (code !== 0) throw new Error(`The load generator ended with ${code}:\n${child.output}`);
+  return JSON.parse(child.stdout) as Result;
 }
