@@ -5,6 +5,7 @@ import {
   type LeaseStore,
   type PresenceStore,
   type Progress,
+  Unavailable,
 } from '@presence/domain';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -198,6 +199,19 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     );
     await settle([{ ...interval(dead, 0, 100), kind: 'worker' }, interval(randomUUID(), 0, 900)]);
     expect(await advance()).to.equal(start + 899);
+  });
+
+  it('is not told by a database that only reads, even where it stands still', async () => {
+    await under.pool.query(`
+      CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER disk_full BEFORE UPDATE ON presence_clock EXECUTE FUNCTION disk_full()`);
+    try {
+      const outcome = await under.asOf.advance(POLICY).catch((error: unknown) => error);
+      expect(outcome).to.be.instanceOf(Unavailable);
+    } finally {
+      await under.pool.query('DROP FUNCTION disk_full() CASCADE');
+    }
   });
 
   it('is moved by one of any number of callers at a time', async () => {

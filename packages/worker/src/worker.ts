@@ -160,7 +160,7 @@ export class Worker {
     this.#parts.writer.handBack();
   }
 
-  /** @param asked when the question was put that the database has answered. */
+  /** @param asked when the question was put that the database has answered, by writing. */
   async #answered(asked: number): Promise<void> {
     this.#answeredAt = Math.max(this.#answeredAt, asked);
     if (!this.#stoodBack || this.#stopping) return;
@@ -228,8 +228,8 @@ export class Worker {
     );
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.broker.connected;
-    if (this.#databaseAnswers) await this.#answered(asked);
-    const { asOf, now } = await advanced;
+    const { asOf, now, written } = await advanced;
+    if (written) await this.#answered(asked);
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };
     this.#parts.metrics.asOfLag(now - asOf);
   }

@@ -25,21 +25,24 @@ export class PostgresAsOfStore implements AsOfStore {
     this.#pool = pool;
   }
 
-  /** One caller at a time does the work; for the others as-of is what that one makes it. */
-  advance(policy: AsOfPolicy): Promise<ClockRow> {
+  /**
+   * One caller at a time does the work; for the others as-of is what that one makes it. That one
+   * writes even where as-of stays: a database that only reads has not answered.
+   */
+  advance(policy: AsOfPolicy): Promise<ClockRow & { written: boolean }> {
     return transaction(this.#pool, async (client) => {
       const { rows } = await client.query<ClockRow>({
         name: 'as-of-lock',
         text: `SELECT ${CLOCK} FROM presence_clock FOR UPDATE SKIP LOCKED`,
       });
       const [current] = rows;
-      if (current === undefined) return this.#readWithin(client);
+      if (current === undefined) return { ...(await this.#readWithin(client)), written: false };
       await gatherMarks(client);
       const { live, gone } = livePublishers(await publishers(client), current.now, policy);
       await giveUp(client, gone);
       const next = advanceAsOf(current, live, current.now, policy);
-      if (next !== current) await write(client, next);
-      return { ...next, now: current.now };
+      await write(client, next);
+      return { ...next, now: current.now, written: true };
     });
   }
 

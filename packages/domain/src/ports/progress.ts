@@ -43,7 +43,8 @@ export interface LeaseStore {
 export interface AsOfStore {
   /**
    * Takes account of settled intervals and moves as-of on as far as they and the policy allow.
-   * @returns what it is then, and `now`: the database's clock in the same snapshot.
+   * @returns what it is then; `now`: the database's clock in the same snapshot; and whether this
+   *   caller has written it, or found another at it.
    */
-  advance(policy: AsOfPolicy): Promise<AsOf & { now: Millis }>;
+  advance(policy: AsOfPolicy): Promise<AsOf & { now: Millis; written: boolean }>;
 }
