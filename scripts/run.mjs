@@ -20,8 +20,13 @@ const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
 /** All tests, in two lanes that take about as long, the longer one first. */
 const TEST_LANES = [
-  ['packages/*/dist-test/**/*.test.js', '{simulator,bench}/dist-test/*.test.js'],
-  ['faults/dist-test/*.test.js', 'test/dist/*.test.js', 'test/dist/system/*.test.js'],
+  ['packages/!(standalone)/dist-test/**/*.test.js'],
+  [
+    '{faults,simulator,bench}/dist-test/*.test.js',
+    'packages/standalone/dist-test/**/*.test.js',
+    'test/dist/*.test.js',
+    'test/dist/system/*.test.js',
+  ],
 ];
 const OUTAGE_TESTS = ['test/dist/system/outage.test.js', 'test/dist/outages/*.test.js'];
 const BROWSER_TESTS = 'test/dist/browser/**/*.test.js';
