@@ -1,27 +1,16 @@
 import { isExplicit, type PresenceEvent } from '@presence/domain';
 
-/**
- * Events as the columns that `unnest` turns into rows again, each in PostgreSQL's notation of an
- * array: `pg` would look for what is to be quoted in every element of every column.
- */
-export function eventColumns(events: readonly PresenceEvent[]): string[] {
+/** Events as the columns that `unnest` turns into rows again. */
+export function eventColumns(
+  events: readonly PresenceEvent[],
+): [number[], string[], boolean[], string[], string[]] {
   return [
-    plainArray(events.map(({ userId }) => userId)),
-    plainArray(events.map(({ occurredAt }) => timestamp(occurredAt))),
-    plainArray(events.map(({ type }) => isExplicit(type))),
-    plainArray(events.map(({ status }) => status)),
-    textArray(events.map(({ sessionId }) => sessionId)),
+    events.map(({ userId }) => userId),
+    events.map(({ occurredAt }) => timestamp(occurredAt)),
+    events.map(({ type }) => isExplicit(type)),
+    events.map(({ status }) => status),
+    events.map(({ sessionId }) => sessionId),
   ];
-}
-
-/** Of values whose text holds nothing that means something within an array. */
-function plainArray(values: readonly (number | boolean | string)[]): string {
-  return `{${values.join()}}`;
-}
-
-/** Of any text; quoted, since "null" and the empty text would be taken for something else. */
-export function textArray(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, '\\$&')}"`).join()}}`;
 }
 
 /** Sorted, so that every writer locks rows in the same order: unsorted ones deadlock. */
