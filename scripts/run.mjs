@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
-/** All tests, in two lanes that take about as long, the longer one first. */
+/** What `npm test` runs, in two lanes that take about as long, the longer one first. */
 const TEST_LANES = [
   ['packages/!(standalone)/dist-test/**/*.test.js'],
   [

@@ -11,7 +11,14 @@ const method = target.method as Dispatcher.HttpMethod;
 const requests = tokens.map((token) => ({
   ...{ method, path, headers: { authorization: `Bearer ${token}` } },
 }));
-const pool = new Pool(origin, { connections: load.connections, pipelining: 1 });
+/** As wrk and autocannon have it: what takes longer has failed, and is not waited for. */
+const TIMEOUT = 10_000;
+const pool = new Pool(origin, {
+  connections: load.connections,
+  pipelining: 1,
+  headersTimeout: TIMEOUT,
+  bodyTimeout: TIMEOUT,
+});
 const total = Math.floor(load.rate * load.seconds);
 const took: number[] = [];
 let failures = 0;

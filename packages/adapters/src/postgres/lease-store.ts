@@ -42,7 +42,10 @@ export class PostgresLeaseStore implements LeaseStore {
     return renewed.length > 0;
   }
 
-  /** A registration that comes after it, or an interval, does not bring the publisher back. */
+  /**
+   * A registration that comes after it, or an interval, does not bring the publisher back. Where none
+   * came before, what it was and since when matters to nobody.
+   */
   async release(publisher: string): Promise<void> {
     await query(this.#pool, {
       name: 'lease-release',
