@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import Koa from 'koa';
 import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
@@ -31,6 +31,8 @@ import type { ServingSettings } from './settings.js';
 export interface Api {
   /** What answers requests. */
   readonly listener: RequestListener;
+  /** To be given the server that the listener answers for, before its first connection. */
+  readonly attach: (server: Server) => void;
   /** To be started with the server: ended sessions and as-of reach the API through it. */
   readonly watch: DatabaseWatch;
   readonly readiness: Readiness;
@@ -45,8 +47,9 @@ export function createApi(dependencies: ApiDependencies, settings: ServingSettin
   const metrics = new RequestMetrics(registry);
   const app = koaApp(known, metrics);
   const { watch, readiness } = services;
-  const listener = new HeartbeatLane(known, metrics).before(app.callback());
-  return { listener, watch, readiness, registry };
+  const lane = new HeartbeatLane(known, metrics);
+  const listener = lane.before(app.callback());
+  return { listener, attach: (server) => lane.attach(server), watch, readiness, registry };
 }
 
 function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): ApiServices {

@@ -1,9 +1,11 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Millis, UserId } from '@presence/domain';
 import { type AuthenticationOptions, identify } from './authentication.js';
 import type { Caller } from './context.js';
 import { allowedOrigin, EXPOSED } from './headers.js';
 import { requestIdOf } from './observation.js';
+import { RepeatedRequests } from './repeated-requests.js';
 import type { RequestMetrics } from './request-metrics.js';
 import { HEARTBEAT_PATH } from './routes/me.js';
 import type { ApiServices } from './services.js';
@@ -31,6 +33,7 @@ const FIXED = [
   ...['Vary', 'Origin'],
   ...['Content-Type', 'application/json; charset=utf-8'],
 ];
+const FIXED_LINES = linesOf(FIXED);
 
 /**
  * Answers the plain heartbeat, without a body and of somebody who is known, before a framework
@@ -40,27 +43,45 @@ const FIXED = [
 export class HeartbeatLane {
   readonly #services: LaneServices;
   readonly #metrics: RequestMetrics;
+  readonly #repeated = new RepeatedRequests();
   readonly #nextIn: number;
+  /** What Node adds to an answer after which the connection stays, but for the date. */
+  readonly #keepAliveLines: string;
   /** It moves a few times a second. */
   #asOf = { time: Number.NaN, text: '' };
+  #date = { second: Number.NaN, line: '' };
 
   constructor(services: LaneServices, metrics: RequestMetrics) {
+    const { heartbeatInterval, keepAliveTimeout } = services.settings;
     this.#services = services;
     this.#metrics = metrics;
-    this.#nextIn = services.settings.heartbeatInterval / 1_000;
+    this.#nextIn = heartbeatInterval / 1_000;
+    const timeout = Math.floor(keepAliveTimeout / 1_000);
+    this.#keepAliveLines = linesOf([
+      'Connection',
+      'keep-alive',
+      'Keep-Alive',
+      `timeout=${timeout}`,
+    ]);
   }
 
   /** @param road where all other requests go */
   before(road: RequestListener): RequestListener {
     return (request, response) => {
+      this.#repeated.noteParsed(request);
       if (!this.#hasServed(request, response)) road(request, response);
     };
+  }
+
+  /** @param server whose requests it is that the listener is given */
+  attach(server: Server): void {
+    this.#repeated.attach(server);
   }
 
   /** Whatever is thrown is thrown on the general road as well, which knows how to say so. */
   #hasServed(request: IncomingMessage, response: ServerResponse): boolean {
     try {
-      return this.#serve(request, response);
+      return isPlain(request) && this.#serve(request, response);
     } catch {
       return false;
     }
@@ -68,19 +89,58 @@ export class HeartbeatLane {
 
   /** @returns whether it has answered; if not, nothing has been done */
   #serve(request: IncomingMessage, response: ServerResponse): boolean {
-    if (!isPlain(request) || !this.#isOpen()) return false;
+    const { authorization = '', origin, 'x-request-id': requestId } = request.headers;
     const began = performance.now();
-    const caller = this.#callerOf(request.headers.authorization!);
-    if (caller === null) return false;
+    const occurredAt = this.#record(authorization);
+    if (occurredAt === null) return false;
+    const body = this.#body(occurredAt);
+    const permission = this.#permission(origin);
+    const fields = [...this.#fields(requestId, body), ...permission];
+    response.writeHead(200, [...FIXED, ...fields]);
+    response.end(body);
+    this.#observe(began);
+    // With an id of its own, no request is like another.
+    if (requestId === undefined) {
+      const fixed = FIXED_LINES + linesOf(permission);
+      this.#repeated.noteAnswered(request, response, (token, socket) =>
+        this.#hasServedAgain(token, fixed, socket),
+      );
+    }
+    return true;
+  }
+
+  /** The same for a request that is like one that was served, and was not parsed. */
+  #hasServedAgain(token: string, fixed: string, socket: Socket): boolean {
+    try {
+      const began = performance.now();
+      const occurredAt = this.#record(`Bearer ${token}`);
+      if (occurredAt === null) return false;
+      const body = this.#body(occurredAt);
+      const lines = fixed + linesOf(this.#fields(undefined, body)) + this.#dateLine();
+      const head = `HTTP/1.1 200 OK\r\n${lines}${this.#keepAliveLines}\r\n`;
+      socket.write(head + body, 'latin1');
+      this.#observe(began);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** @returns when it occurred; `null` where nothing has been done */
+  #record(authorization: string): Millis | null {
+    const caller = this.#isOpen() ? this.#callerOf(authorization) : null;
+    if (caller === null) return null;
     const { publisher, now } = this.#services;
     const occurredAt = now();
     const { userId: user, token } = caller;
     const { sessionId } = token;
     publisher.record({ type: 'heartbeat', user, occurredAt, status: 'online', sessionId });
-    this.#answer(request, response, formatTime(occurredAt));
+    return occurredAt;
+  }
+
+  #observe(began: number): void {
     const seconds = (performance.now() - began) / 1_000;
     this.#metrics.observe('POST', HEARTBEAT_PATH, 200, seconds);
-    return true;
   }
 
   /** Each of these is told to the client in another way, or to the log. */
@@ -101,22 +161,37 @@ export class HeartbeatLane {
     return userId === null || hasEnded ? null : { ...caller, userId };
   }
 
-  #answer({ headers }: IncomingMessage, response: ServerResponse, lastSeen: string): void {
-    const { watch, settings } = this.#services;
-    const body = `{"message":"Heartbeat recorded","online_status":"online","last_seen":"${lastSeen}","next_heartbeat_in":${this.#nextIn}}`;
+  #body(lastSeen: Millis): string {
+    return `{"message":"Heartbeat recorded","online_status":"online","last_seen":"${formatTime(lastSeen)}","next_heartbeat_in":${this.#nextIn}}`;
+  }
+
+  /** Those that differ between answers. */
+  #fields(requestId: string | string[] | undefined, body: string): string[] {
+    const { asOf } = this.#services.watch;
     const fields = [
-      ...['X-Request-Id', requestIdOf(headers['x-request-id'])],
-      ...FIXED,
+      ...['X-Request-Id', requestIdOf(requestId)],
       ...['Content-Length', String(body.length)],
     ];
-    if (watch.asOf !== undefined) fields.push('Presence-As-Of', this.#asOfText(watch.asOf));
-    const origin = headers.origin && allowedOrigin(headers.origin, settings.corsOrigins);
-    if (origin) {
-      fields.push('Access-Control-Allow-Origin', origin);
-      fields.push('Access-Control-Expose-Headers', EXPOSED.join(','));
+    if (asOf !== undefined) fields.push('Presence-As-Of', this.#asOfText(asOf));
+    return fields;
+  }
+
+  /** What tells a browser that a page of this origin may read the answer. */
+  #permission(origin: string | undefined): string[] {
+    const allowed = origin && allowedOrigin(origin, this.#services.settings.corsOrigins);
+    if (!allowed) return [];
+    return [
+      ...['Access-Control-Allow-Origin', allowed],
+      ...['Access-Control-Expose-Headers', EXPOSED.join(',')],
+    ];
+  }
+
+  #dateLine(): string {
+    const second = Math.floor(Date.now() / 1_000);
+    if (second !== this.#date.second) {
+      this.#date = { second, line: linesOf(['Date', new Date(second * 1_000).toUTCString()]) };
     }
-    response.writeHead(200, fields);
-    response.end(body);
+    return this.#date.line;
   }
 
   #asOfText(time: Millis): string {
@@ -137,4 +212,11 @@ function isPlain({ method, url, headers }: IncomingMessage): boolean {
     headers['presence-mode'] === undefined &&
     headers.expect === undefined
   );
+}
+
+/** @param fields names and values by turns */
+function linesOf(fields: readonly string[]): string {
+  let lines = '';
+  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`;
+  return lines;
 }

@@ -91,7 +91,7 @@ function refuse(socket: Socket, problem: Problem): void {
   socket.on('error', () => socket.destroy());
   socket.end(rawAnswer(problem));
   // What is still being sent is read and dropped: a reset would take the answer with it.
-  socket.resume();
+  socket.removeAllListeners('data').resume();
   setTimeout(() => socket.destroy(), LINGER).unref();
 }
 

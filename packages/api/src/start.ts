@@ -27,9 +27,10 @@ export async function startApi(
   settings: ServingSettings,
 ): Promise<RunningApi> {
   const { logger } = dependencies;
-  const { listener, watch, readiness } = createApi(dependencies, settings);
+  const { listener, attach, watch, readiness } = createApi(dependencies, settings);
   warnOfOpenRows(settings, logger);
   const server = createHttpServer(settings, listener);
+  attach(server);
   const address = await listen(server, settings.port, settings.host);
   watch.start();
   logger.info({ port: address.port }, 'listening');

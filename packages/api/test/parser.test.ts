@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createHttpServer, listen } from '../dist/server.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
@@ -44,6 +45,26 @@ describe('what is no proper HTTP', () => {
       400,
     );
     expectProblem(await raw('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'), 400);
+  });
+
+  it('is parsed no further once it is refused, even where a client takes no answers', async () => {
+    const health = 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n';
+    const large = 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n';
+    const thrown: unknown[] = [];
+    const note = (error: unknown) => thrown.push(error);
+    const usual = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException').on('uncaughtException', note);
+    const client = connect(api.port, '127.0.0.1').on('error', () => {});
+    client.write(large.repeat(4));
+    await wait(200); // Until Node holds back what the client does not take.
+    client.write(`${health}\0\r\n`);
+    await wait(50);
+    client.write('x');
+    await wait(50);
+    client.destroy();
+    process.removeAllListeners('uncaughtException');
+    for (const listener of usual) process.on('uncaughtException', listener);
+    expect(thrown).to.deep.equal([]);
   });
 
   it('is 400 without a Host, and for a target that is no URL', async () => {
