@@ -108,7 +108,7 @@ async function atHalf(
   const { p50, p99, perSecond } = await load;
   const sorted = rows.toSorted((a, b) => a - b);
   const [row50, row99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50} ms`;
+  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50.toFixed(1)} ms`;
   return [
     { what: 'at half: HTTP p99', value: p99, unit: 'ms', floor: 15, goal: 5, note },
     {
