@@ -109,7 +109,7 @@ export class HeartbeatLane {
     return true;
   }
 
-  /** The same for a request that is like one that was served, and was not parsed. */
+  /** The same for a request that is like one that was served. It is parsed where this throws. */
   #hasServedAgain(token: string, fixed: string, socket: Socket): boolean {
     try {
       const began = performance.now();

@@ -7,7 +7,11 @@ const END_OF_HEAD = '\r\n\r\n';
 /** Half an end of line: what is meant by it is for the parser to say. */
 const STRAY = /\r(?!\n)|(?<!\r)\n/;
 
-/** How many patterns may be learnt in a row without one of them coming again. */
+/**
+ * How many patterns may be learnt in a row without one of them coming again. Where all differ, a
+ * heartbeat costs 24.2 µs, and 22.5 if Node read from the socket without a listener; where they
+ * repeat, 17.3 (CPU of the API at full load, medians of 6 and 3 runs of 6 s).
+ */
 const PATIENCE = 8;
 
 /**

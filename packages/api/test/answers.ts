@@ -144,6 +144,16 @@ export function send(port: number, method: string, path: string, call: Call): Pr
   });
 }
 
+/** Without what differs between any two answers. */
+export function lastingHeaders({ date, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
+  const id = String(headers['x-request-id']);
+  return {
+    ...headers,
+    'x-request-id': id.length === 36 ? 'made here' : id,
+    ...(headers['presence-as-of'] !== undefined && { 'presence-as-of': 'told' }),
+  };
+}
+
 function parsed(text: string, headers: IncomingHttpHeaders): unknown {
   return /json/.test(headers['content-type'] ?? '') && text !== '' ? JSON.parse(text) : null;
 }

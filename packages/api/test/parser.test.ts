@@ -58,7 +58,7 @@ describe('what is no proper HTTP', () => {
     client.write(large.repeat(4));
     await wait(200); // Until Node holds back what the client does not take.
     client.write(`${health}\0\r\n`);
-    await wait(50);
+    await wait(50); // What is not to happen, nothing tells of.
     client.write('x');
     await wait(50);
     client.destroy();

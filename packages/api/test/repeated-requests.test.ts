@@ -13,7 +13,8 @@ import { createApi } from '../dist/app.js';
 import { RepeatedRequests } from '../dist/repeated-requests.js';
 import { closeServer, createHttpServer, listen } from '../dist/server.js';
 import { token } from './access-token.js';
-import { send } from './answers.js';
+import { lastingHeaders, send } from './answers.js';
+import { type Answer, converse } from './conversation.js';
 import { closeAll, type Running, SETTINGS, startWorld } from './running-api.js';
 import { World } from './world.js';
 
@@ -22,12 +23,6 @@ const ORIGIN = 'https://shop.example';
 const QUIET = pino({ level: 'info' }, { write: () => {} });
 const RUNS = 400;
 const LAST = 'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-
-interface Answer {
-  readonly status: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 describe('Requests that repeat', () => {
   let lane: Running;
@@ -423,58 +418,14 @@ async function startParsing(
   return [{ world, port }, close];
 }
 
-/** Sends the chunks one by one, and reads until the connection is ended. */
-function converse(
-  { port }: Pick<Running, 'port'>,
-  chunks: readonly string[],
-  pause: (at: number) => Promise<unknown> = turn,
-): Promise<Answer[]> {
-  return new Promise((resolve) => {
-    let told = '';
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    socket.setEncoding('latin1').on('data', (text) => {
-      told += String(text);
-    });
-    socket.on('error', () => {}).on('close', () => resolve(answersIn(told)));
-    socket.on('connect', async () => {
-      for (const [at, chunk] of chunks.entries()) {
-        socket.write(chunk);
-        for (let turns = 0; turns < 3; turns++) await turn();
-        await pause(at);
-      }
-    });
-  });
-}
-
-function answersIn(told: string): Answer[] {
-  const answers: Answer[] = [];
-  for (let rest = told; rest !== ''; ) {
-    const end = rest.indexOf('\r\n\r\n');
-    const [first = '', ...lines] = rest.slice(0, end).split('\r\n');
-    const fields = lines.map((line) => line.split(': ', 2) as [string, string]);
-    const headers = Object.fromEntries(fields.map(([name, value]) => [name.toLowerCase(), value]));
-    const length = Number(headers['content-length'] ?? 0);
-    const body = rest.slice(end + 4, end + 4 + length);
-    answers.push({ status: first.split(' ')[1] ?? '', headers, body });
-    rest = rest.slice(end + 4 + length);
-  }
-  return answers;
-}
-
 /** Without what differs between any two answers. */
 function lasting({ status, headers, body }: Answer): unknown {
-  const { date, ...others } = headers;
-  const id = others['x-request-id'] ?? '';
   const moment = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
   return {
     status,
-    dated: date !== undefined,
-    headers: {
-      ...others,
-      'x-request-id': id.length === 36 ? 'made here' : id,
-      ...(others['presence-as-of'] !== undefined && { 'presence-as-of': 'told' }),
-    },
-    body: body.replace(moment, 'moment').replace(/"request_id":"[^"]*"/, ''),
+    dated: headers.date !== undefined,
+    headers: lastingHeaders(headers),
+    body: body.replace(moment, 'moment'),
   };
 }
 
