@@ -8,8 +8,8 @@ import { metricsOf } from './metrics.js';
 import type { Stage } from './stage.js';
 
 /** Events a message, as an API makes them that takes 20,000 heartbeats a second. */
-const MESSAGE = 200;
-const FLUSHES_AFTER = 10;
+const MESSAGE = 600;
+const FLUSHES_AFTER = 30;
 const ON_THE_WAY = 2_000;
 const WRITTEN = 'presence_events_written_total';
 /** Nobody turns silent between two rounds: heartbeats are measured, not transitions. */

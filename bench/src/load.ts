@@ -59,6 +59,8 @@ const AUTOCANNON: LoadGenerator = {
 
 export interface OpenLoad {
   readonly seconds: number;
+  /** Seconds beforehand that do not count: the generator itself has to get going. */
+  readonly warmUp: number;
   /** Requests a second, whether answers come or not. */
   readonly rate: number;
   readonly connections: number;

@@ -19,17 +19,18 @@ const pool = new Pool(origin, {
   headersTimeout: TIMEOUT,
   bodyTimeout: TIMEOUT,
 });
-const total = Math.floor(load.rate * load.seconds);
+const [uncounted, counted] = [load.warmUp, load.seconds].map((s) => Math.floor(load.rate * s));
+const total = uncounted! + counted!;
 const took: number[] = [];
-let failures = 0;
+let [answers, failures] = [0, 0];
 
 /** @param due when it should go out, by the monotonic clock; what it waits for its turn counts */
 function send(turn: number, due: number): void {
   let status = 0;
   const conclude = (answered: boolean) => {
-    took.push(performance.now() - due);
+    if (turn >= uncounted!) took.push(performance.now() - due);
     if (!answered || status >= 400) failures++;
-    if (took.length === total) tell();
+    if (++answers === total) tell();
   };
   pool.dispatch(requests[turn % requests.length]!, {
     onRequestStart() {},
@@ -53,10 +54,11 @@ function sendDue(): void {
 }
 
 function tell(): void {
-  const seconds = (performance.now() - began) / 1_000;
+  const seconds = (performance.now() - began) / 1_000 - load.warmUp;
   const sorted = took.toSorted((a, b) => a - b);
   const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-  const result: Latency = { requests: total, perSecond: total / seconds, failures, p50, p99 };
+  const requests = took.length;
+  const result: Latency = { requests, perSecond: requests / seconds, failures, p50, p99 };
   process.stdout.write(JSON.stringify(result), () => process.exit());
 }
 

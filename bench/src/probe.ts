@@ -22,6 +22,9 @@ export interface Took {
   readonly p99: number;
 }
 
+/** Questions beforehand that do not count, at the same rate: connections and statements are new. */
+export const WARM_UP = 40;
+
 /**
  * Asks now and then, beside whatever load there is. No question waits for another.
  * @throws for any answer but 200
@@ -29,13 +32,13 @@ export interface Took {
 export async function probe(next: (turn: number) => Asked, { count, rate }: Probe): Promise<Took> {
   const agent = new Agent({ keepAlive: true, noDelay: true });
   const began = performance.now();
-  const took = Array.from({ length: count }, async (_, turn) => {
+  const took = Array.from({ length: WARM_UP + count }, async (_, turn) => {
     await wait(Math.max(0, began + (turn / rate) * 1_000 - performance.now()));
     const sent = performance.now();
     await ask(next(turn), agent);
     return performance.now() - sent;
   });
-  const sorted = (await Promise.all(took)).toSorted((a, b) => a - b);
+  const sorted = (await Promise.all(took)).slice(WARM_UP).toSorted((a, b) => a - b);
   agent.destroy();
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
 }

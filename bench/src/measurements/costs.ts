@@ -23,7 +23,10 @@ export const COSTS: Measurement = {
     const all = Math.ceil(people / RATE);
     // Everybody speaks once before it counts: tokens are verified, users looked up, rows written.
     const warm = all + WARM_UP;
-    const load = openLoop(target, { seconds: warm + seconds + 2, rate: RATE, connections: 64 });
+    const load = openLoop(target, {
+      ...{ seconds: seconds + 2, warmUp: warm },
+      ...{ rate: RATE, connections: 64 },
+    });
     await wait(warm * 1_000);
     const pids = [api.process.pid, stage.broker.pid, worker.process.pid, stage.postgres.pid];
     const look = async () => {

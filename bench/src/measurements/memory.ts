@@ -22,7 +22,10 @@ export const MEMORY: Measurement = {
     const worker = await stage.system.startWorker();
     const target = { method: 'POST', url: `${api.url}/api/users/heartbeat/`, tokens };
     const rate = Math.round(people / INTERVAL);
-    const load = openLoop(target, { seconds: minutes * 60 + 10, rate, connections: 64 });
+    const load = openLoop(target, {
+      ...{ seconds: minutes * 60 + 10, warmUp: 0 },
+      ...{ rate, connections: 64 },
+    });
     const looks: number[][] = [];
     for (let second = 0; second < minutes * 60; second += LOOK_EVERY) {
       await wait(LOOK_EVERY * 1_000);

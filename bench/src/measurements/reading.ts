@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Figure } from '../figure.js';
 import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
-import { type Asked, ask, probe } from '../probe.js';
+import { type Asked, ask, probe, WARM_UP } from '../probe.js';
 
 const USERS = 1_000_000;
 const HEARTBEATS = 5_000;
@@ -35,10 +35,14 @@ export const READING: Measurement = {
     const { token } = await stage.admin();
     const url = (path: string) => api.url + path;
     const count = quick ? 100 : 1_000;
-    const seconds = people / HEARTBEATS + 15 + (7 * count) / RATE + (quick ? 5 : 30);
+    const seconds = 10 + (8 * (count + WARM_UP)) / RATE + (quick ? 5 : 30);
     const target = { method: 'POST', url: url('/api/users/heartbeat/'), tokens };
-    const load = openLoop(target, { seconds, rate: HEARTBEATS, connections: CONNECTIONS });
-    await wait((people / HEARTBEATS + 5) * 1_000); // Until everybody is online.
+    const warmUp = people / HEARTBEATS + 5; // Until everybody is online.
+    const load = openLoop(target, {
+      ...{ seconds, warmUp },
+      ...{ rate: HEARTBEATS, connections: CONNECTIONS },
+    });
+    await wait(warmUp * 1_000);
 
     const read = (path: string): Asked => ({ method: 'GET', url: url(path), token });
     const deep = quick ? DEEP_PAGE / 10 : DEEP_PAGE;
@@ -53,6 +57,7 @@ export const READING: Measurement = {
       { what: 'filter away', path: `${LIST}/list/?online_status=away`, floor: 10, goal: 3 },
       { what: 'statistics', path: `${LIST}/statistics/`, floor: 10, goal: 3 },
       { what: `online, page=${deep}`, path: `${ADMIN}/online/?page=${deep}` },
+      { what: 'liveness, which reads nothing', path: '/health/live' },
     ];
     const anyone = () => 1 + Math.floor(Math.random() * users);
     const figures: Figure[] = [];

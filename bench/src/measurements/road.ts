@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
 import { type Contestant, compete, QUICK_ROUNDS, ROUNDS } from '../contest.js';
 import type { Figure } from '../figure.js';
-import { openLoop, type Target } from '../load.js';
+import { type OpenLoad, openLoop, type Target } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
 import { BARE_KOA } from '../peer.js';
 import { ask } from '../probe.js';
@@ -31,7 +31,6 @@ export const ROAD: Measurement = {
     };
     const bare = { name: BARE_KOA.name, target: target(koa.url), pid: koa.pid };
     const scores = await compete([road, bare], quick ? QUICK_ROUNDS : ROUNDS, generator, say);
-    await koa.stop();
     const [mine, theirs] = [road, bare].map(({ name }) => scores.get(name)!);
     const spread = spreadOf(mine!.map((score, at) => score.perSecond / theirs![at]!.perSecond));
 
@@ -52,11 +51,14 @@ export const ROAD: Measurement = {
     ];
     if (wrong > 0) throw new Error(`Rows say other than clients were told: ${told.join('; ')}`);
     const half = await atHalf(bench, road.target, perSecond / 2, api.url);
+    const bareAtHalf = await bareAt(bench, bare.target, perSecond / 2);
+    await koa.stop();
     const what = 'whole road ÷ Koa';
     const marks = { floor: 0.5, goal: 0.7 };
     return [
       { what, value: spread.median, unit: 'ratio', spread, ...marks, note: told.join('; ') },
       ...half,
+      bareAtHalf,
     ];
   },
 };
@@ -91,12 +93,12 @@ async function atHalf(
   rate: number,
   url: string,
 ): Promise<Figure[]> {
-  const seconds = quick ? 10 : 60;
-  say(`${seconds} s at ${Math.round(rate)}/s`);
-  const load = openLoop(target, { seconds, rate: Math.round(rate), connections: CONNECTIONS });
+  const pace = paceOf(rate, quick);
+  say(`${pace.seconds} s at ${pace.rate}/s`);
+  const load = openLoop(target, pace);
   const rows: number[] = [];
-  const until = performance.now() + (seconds - 2) * 1_000;
-  await wait(1_000);
+  const until = performance.now() + (pace.warmUp + pace.seconds - 2) * 1_000;
+  await wait(pace.warmUp * 1_000);
   for (let turn = 0; performance.now() < until; turn++) {
     const { userId, token } = stage.people[people + (turn % Witnesses.COUNT)]!;
     const answer = await ask({ method: 'POST', url: url + PATH, token });
@@ -116,6 +118,19 @@ async function atHalf(
       note: `p50 ${row50.toFixed(0)} ms, ${rows.length} looks`,
     },
   ];
+}
+
+/** What of the latency is the machine's and the generator's: all that else runs has nothing to do. */
+async function bareAt({ quick, say }: Bench, target: Target, rate: number): Promise<Figure> {
+  say('the same of bare Koa');
+  const { p50, p99, perSecond } = await openLoop(target, paceOf(rate, quick));
+  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50.toFixed(1)} ms`;
+  return { what: 'bare Koa at that rate: HTTP p99', value: p99, unit: 'ms', note };
+}
+
+function paceOf(rate: number, quick: boolean): OpenLoad {
+  const lasts = quick ? { seconds: 10, warmUp: 2 } : { seconds: 60, warmUp: 5 };
+  return { ...lasts, rate: Math.round(rate), connections: CONNECTIONS };
 }
 
 async function hasRow(
