@@ -116,6 +116,29 @@ onEachDatabase('PostgresUserStore', (database) => {
   describe('of users that another issuer knows', () => {
     const identity: Identity = { issuer: IDP, subject: 'auth0|5f7c' };
 
+    it('asks in one statement for all who come at once, and mixes nobody up', async () => {
+      const subjects = Array.from({ length: 30 }, (_, at) => `subject ${at}`);
+      for (const subject of subjects.slice(0, 20)) {
+        await users.find({ issuer: IDP, subject }, { ...PROFILE, username: `of ${subject}` });
+      }
+      let statements = 0;
+      const counting: pg.Pool = Object.assign(Object.create(pool), {
+        query: (config: pg.QueryConfig) => {
+          statements++;
+          return pool.query(config);
+        },
+      });
+      const store = new PostgresUserStore(counting, OWN);
+      const find = (subject: string, issuer = IDP) => store.find({ issuer, subject }, null);
+      const found = await Promise.all([...subjects, 'subject 3'].map((subject) => find(subject)));
+      expect(statements).to.equal(1);
+      expect(found.map((user) => user?.username)).to.deep.equal([
+        ...subjects.map((subject, at) => (at < 20 ? `of ${subject}` : undefined)),
+        'of subject 3',
+      ]);
+      expect(await find('subject 3', OWN)).to.equal(null);
+    });
+
     it('creates one on first sight, where the token says enough', async () => {
       expect(await users.find(identity, null)).to.equal(null);
       const user = await users.find(identity, PROFILE);

@@ -9,6 +9,7 @@ import {
   UsernameTaken,
   type UserStore,
 } from '@presence/domain';
+import DataLoader from 'dataloader';
 import type pg from 'pg';
 import { isUniqueViolation } from './errors.js';
 import { query } from './pool.js';
@@ -21,6 +22,9 @@ const USERNAME_INDEX = 'users_login';
 
 /** How often a generated id may turn out to be taken meanwhile. */
 const ATTEMPTS = 5;
+
+/** Identities of one statement, at the most. */
+const ASKED_AT_ONCE = 500;
 
 /** Refuses the tokens of the sessions in `closed`; `$2` is how long they may live, in milliseconds. */
 const REFUSE_CLOSED = `
@@ -39,11 +43,20 @@ interface UserRow extends User {
 export class PostgresUserStore implements UserStore {
   readonly #pool: pg.Pool;
   readonly #ownIssuer: string;
+  /**
+   * Whoever asks in one turn of the event loop is asked for in one statement: to a process that has
+   * just started, everybody is new. It remembers nobody.
+   */
+  readonly #known: DataLoader<Identity, UserRow | undefined>;
 
   /** @param ownIssuer the first configured issuer: its decimal subjects are our ids. */
   constructor(pool: pg.Pool, ownIssuer: string) {
     this.#pool = pool;
     this.#ownIssuer = ownIssuer;
+    this.#known = new DataLoader((identities) => this.#knownAmong(identities), {
+      ...{ cache: false, maxBatchSize: ASKED_AT_ONCE },
+      batchScheduleFn: (ask) => void setImmediate(ask),
+    });
   }
 
   async add({ username, email, role, passwordHash }: NewUser): Promise<User> {
@@ -74,7 +87,7 @@ export class PostgresUserStore implements UserStore {
   }
 
   async find(identity: Identity, profile: Profile | null): Promise<User | null> {
-    const known = await this.#known(identity);
+    const known = await this.#known.load(identity);
     if (known !== undefined) return this.#upToDate(known, profile);
     if (profile === null || (await this.#wasRemoved(identity))) return null;
     const id = await createUser(this.#pool, this.#ownIssuer, identity, profile);
@@ -148,14 +161,17 @@ export class PostgresUserStore implements UserStore {
     return rows[0]!.id;
   }
 
-  async #known({ issuer, subject }: Identity): Promise<UserRow | undefined> {
-    const rows = await query<UserRow>(this.#pool, {
-      name: 'user-by-identity',
-      text: `SELECT ${USER}, password_hash IS NOT NULL AS own FROM users
-        WHERE issuer = $1 AND subject = $2`,
-      values: [issuer, subject],
+  /** @returns one for each identity, in their order */
+  async #knownAmong(identities: readonly Identity[]): Promise<(UserRow | undefined)[]> {
+    const rows = await query<UserRow & { place: number }>(this.#pool, {
+      name: 'users-by-identity',
+      text: `SELECT place, ${USER}, password_hash IS NOT NULL AS own
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (of_issuer, of_subject, place)
+        JOIN users ON issuer = of_issuer AND subject = of_subject`,
+      values: [identities.map(({ issuer }) => issuer), identities.map(({ subject }) => subject)],
     });
-    return rows[0];
+    const users = new Map(rows.map(({ place, ...user }) => [place, user]));
+    return identities.map((_, at) => users.get(at + 1));
   }
 
   /** Whether this is what remains of a user that was removed: a token that is not to be taken any more. */
