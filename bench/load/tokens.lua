@@ -1,8 +1,10 @@
--- wrk's script: one request for each token of a file, in turn. What came of them goes out as JSON.
+-- wrk's script: one request for each token of a file, in turn, from the one that the last argument
+-- says. What came of them goes out as JSON.
 local requests, at = {}, 0
 
 function init(args)
   local method = args[2]
+  at = tonumber(args[3])
   for token in io.lines(args[1]) do
     requests[#requests + 1] =
       wrk.format(method, nil, { ["Authorization"] = "Bearer " .. token })

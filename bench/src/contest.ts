@@ -21,13 +21,17 @@ export interface Score {
 export interface Rounds {
   readonly count: number;
   readonly seconds: number;
-  /** Seconds beforehand that do not count: everybody speaks once, and is known from then on. */
+  /**
+   * Seconds beforehand that do not count, and again while not everybody has spoken once: whose
+   * token is new is dearer. {@link MOST_WARM_UPS} times at the most, which is too few for the slow.
+   */
   readonly warmUp: number;
   readonly connections: number;
 }
 
 export const ROUNDS: Rounds = { count: 7, seconds: 10, warmUp: 20, connections: 64 };
 export const QUICK_ROUNDS: Rounds = { count: 3, seconds: 2, warmUp: 3, connections: 64 };
+const MOST_WARM_UPS = 3;
 const MOST_FAILURES = 0.001;
 
 /** One after the other, in each round in another order: what slows the machine meets all of them. */
@@ -37,33 +41,61 @@ export async function compete(
   generator: LoadGenerator,
   say: (text: string) => void,
 ): Promise<ReadonlyMap<string, readonly Score[]>> {
-  const scores = new Map(contestants.map(({ name }) => [name, [] as Score[]]));
-  for (const one of contestants) await play(one, { ...rounds, seconds: rounds.warmUp }, generator);
+  const players = contestants.map((contestant) => new Player(contestant, rounds, generator));
+  for (const player of players) await player.warmUp();
   for (let round = 0; round < rounds.count; round++) {
-    for (let turn = 0; turn < contestants.length; turn++) {
-      const one = contestants[(round + turn) % contestants.length]!;
-      const score = await play(one, rounds, generator);
-      scores.get(one.name)!.push(score);
-      const { perSecond, cpu } = score;
-      say(
-        `round ${round + 1} of ${rounds.count}: ${one.name} ${told(perSecond)}/s, ${told(cpu)} µs`,
-      );
+    for (let turn = 0; turn < players.length; turn++) {
+      const player = players[(round + turn) % players.length]!;
+      const { perSecond, cpu } = await player.play();
+      const what = `${player.contestant.name} ${told(perSecond)}/s, ${told(cpu)} µs`;
+      say(`round ${round + 1} of ${rounds.count}: ${what}`);
     }
   }
-  return scores;
+  return new Map(players.map(({ contestant, scores }) => [contestant.name, scores]));
 }
 
-/** @throws where requests failed: what is not done is done fast */
-async function play(one: Contestant, rounds: Rounds, generator: LoadGenerator): Promise<Score> {
-  const before = cpuSeconds([one.pid]);
-  const traffic = await generator.run(one.target, rounds);
-  const used = cpuSeconds([one.pid]) - before;
-  await one.settle?.();
-  const { requests, failures, perSecond } = traffic;
-  if (failures > requests * MOST_FAILURES || requests === 0) {
-    throw new Error(`${one.name}: ${failures} of ${requests} requests failed.`);
+/** A contestant with what it has been asked and has scored. */
+class Player {
+  readonly scores: Score[] = [];
+  readonly contestant: Contestant;
+  readonly #rounds: Rounds;
+  readonly #generator: LoadGenerator;
+  #requests = 0;
+
+  constructor(contestant: Contestant, rounds: Rounds, generator: LoadGenerator) {
+    this.contestant = contestant;
+    this.#rounds = rounds;
+    this.#generator = generator;
   }
-  return { perSecond, cpu: (used / requests) * 1e6 };
+
+  async warmUp(): Promise<void> {
+    for (let turn = 0; turn < MOST_WARM_UPS; turn++) {
+      await this.#load(this.#rounds.warmUp);
+      if (this.#requests >= this.contestant.target.tokens.count) return;
+    }
+  }
+
+  async play(): Promise<Score> {
+    const score = await this.#load(this.#rounds.seconds);
+    this.scores.push(score);
+    return score;
+  }
+
+  /** @throws where requests failed: what is not done is done fast */
+  async #load(seconds: number): Promise<Score> {
+    const { name, target, pid, settle } = this.contestant;
+    const { connections } = this.#rounds;
+    const before = cpuSeconds([pid]);
+    const load = { seconds, connections, after: this.#requests };
+    const { requests, failures, perSecond } = await this.#generator.run(target, load);
+    const used = cpuSeconds([pid]) - before;
+    this.#requests += requests;
+    await settle?.();
+    if (failures > requests * MOST_FAILURES || requests === 0) {
+      throw new Error(`${name}: ${failures} of ${requests} requests failed.`);
+    }
+    return { perSecond, cpu: (used / requests) * 1e6 };
+  }
 }
 
 export interface Ratio extends Spread {

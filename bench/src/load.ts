@@ -10,14 +10,21 @@ const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
 export interface Target {
   readonly method: string;
   readonly url: string;
+  readonly tokens: Tokens;
+}
+
+export interface Tokens {
   /** A token a line. */
-  readonly tokens: string;
+  readonly file: string;
+  readonly count: number;
 }
 
 export interface ClosedLoad {
   readonly seconds: number;
   /** Each has one request on its way. */
   readonly connections: number;
+  /** How many requests there were before: it goes on with the token whose turn it is. Default 0. */
+  readonly after?: number;
 }
 
 /** What a load came to. */
@@ -42,9 +49,12 @@ export async function loadGenerator(): Promise<LoadGenerator> {
 }
 
 /** @throws with what wrk said */
-async function runWrk(target: Target, { seconds, connections }: ClosedLoad): Promise<Traffic> {
+async function runWrk(target: Target, load: ClosedLoad): Promise<Traffic> {
+  const { seconds, connections, after = 0 } = load;
+  const { url, method, tokens } = target;
   const how = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', SCRIPT];
-  const { stdout } = await run('wrk', [...how, target.url, '--', target.tokens, target.method]);
+  const first = String(after % tokens.count);
+  const { stdout } = await run('wrk', [...how, url, '--', tokens.file, method, first]);
   const line = /^\{.*\}$/m.exec(stdout)?.[0];
   if (line === undefined) throw new Error(`wrk says no result:\n${stdout}`);
   const { requests, microseconds, refused, broken } = JSON.parse(line) as Record<string, number>;

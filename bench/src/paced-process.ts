@@ -6,7 +6,7 @@ import { quantile } from './statistics.js';
 /** Sends requests evenly, as its one argument says, and prints what they came to. */
 const { target, load } = JSON.parse(process.argv[2]!) as { target: Target; load: OpenLoad };
 const { origin, pathname: path } = new URL(target.url);
-const tokens = readFileSync(target.tokens, 'utf8').trimEnd().split('\n');
+const tokens = readFileSync(target.tokens.file, 'utf8').trimEnd().split('\n');
 const method = target.method as Dispatcher.HttpMethod;
 const requests = tokens.map((token) => ({
   ...{ method, path, headers: { authorization: `Bearer ${token}` } },

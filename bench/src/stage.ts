@@ -21,6 +21,7 @@ import {
 } from '@presence/test-services/system';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import pg from 'pg';
+import type { Tokens } from './load.js';
 
 /** Of PostgreSQL, for everybody who is measured: what an operator gives it on 2 cores. */
 const POSTGRES_SETTINGS = { shared_buffers: '1GB', max_wal_size: '8GB', max_connections: '200' };
@@ -94,11 +95,11 @@ export class Stage {
   }
 
   /** A file with the tokens of the first of them. */
-  async tokens(count: number): Promise<string> {
+  async tokens(count: number): Promise<Tokens> {
     const file = join(this.folder, `tokens-${count}`);
     const tokens = this.people.slice(0, count).map(({ token }) => token);
     await writeFile(file, `${tokens.join('\n')}\n`);
-    return file;
+    return { file, count };
   }
 
   /** Somebody with the role of an admin. */

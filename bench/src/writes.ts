@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { lots, shuffled } from './crowd.js';
 import type { Bench } from './measurement.js';
+import { walBytes } from './wal.js';
 
 /** Rows a statement. */
 export const BATCH = 1_000;
@@ -36,6 +37,14 @@ export async function alternate(
     }
   }
   return rates;
+}
+
+/** @returns bytes of the server's log for each row, at some distance from a checkpoint */
+export async function walOfRow(pool: pg.Pool, { write }: Way, users: number): Promise<number> {
+  const ids = shuffled(users).slice(0, 20 * BATCH);
+  const before = await walBytes(pool);
+  for (const batch of lots(ids, BATCH)) await write(batch);
+  return ((await walBytes(pool)) - before) / ids.length;
 }
 
 /** Everybody once, and again in another order. */

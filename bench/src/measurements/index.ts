@@ -4,6 +4,7 @@ import { DRAINING } from './draining.js';
 import { GROWTH } from './growth.js';
 import { HEARTBEATS } from './heartbeats.js';
 import { IDLE } from './idle.js';
+import { INDEXES } from './indexes.js';
 import { MEMORY } from './memory.js';
 import { PARTITIONS } from './partitions.js';
 import { QUEUES } from './queues.js';
@@ -28,4 +29,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   COSTS,
   QUEUES,
   PARTITIONS,
+  INDEXES,
 ];

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { copyPresence, LIKE_PRESENCE, presenceSettings } from '../copies.js';
 import type { Measurement } from '../measurement.js';
 import { median, spreadOf } from '../statistics.js';
 import { alternate, plainUpdate } from '../writes.js';
@@ -31,23 +32,16 @@ export const PARTITIONS: Measurement = {
   },
 };
 
-/** Both with the columns, indexes and settings of the table that presence has. */
 async function createCopies(pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{ settings: string }>(
-    `SELECT array_to_string(reloptions, ', ') AS settings FROM pg_class
-      WHERE oid = 'user_presence'::regclass`,
-  );
-  const { settings } = rows[0]!;
-  const like = '(LIKE user_presence INCLUDING ALL)';
+  const settings = await presenceSettings(pool);
   const parts = Array.from({ length: PARTS }, (_, part) => {
     const values = `WITH (MODULUS ${PARTS}, REMAINDER ${part})`;
     return `CREATE TABLE ${SPLIT}_${part} PARTITION OF ${SPLIT} FOR VALUES ${values} WITH (${settings})`;
   });
+  await copyPresence(pool, WHOLE);
   await pool.query(`
-    CREATE TABLE ${WHOLE} ${like} WITH (${settings});
-    CREATE TABLE ${SPLIT} ${like} PARTITION BY HASH (user_id);
+    CREATE TABLE ${SPLIT} ${LIKE_PRESENCE} PARTITION BY HASH (user_id);
     ${parts.join(';\n')};
-    INSERT INTO ${WHOLE} SELECT * FROM user_presence;
     INSERT INTO ${SPLIT} SELECT * FROM user_presence`);
-  await pool.query(`VACUUM (ANALYZE) ${WHOLE}, ${SPLIT}`);
+  await pool.query(`VACUUM (ANALYZE) ${SPLIT}`);
 }

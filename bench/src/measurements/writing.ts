@@ -1,12 +1,11 @@
 import type { PresenceStore } from '@presence/domain';
 import type pg from 'pg';
-import { heartbeat, lots, shuffled } from '../crowd.js';
+import { heartbeat } from '../crowd.js';
 import type { Figure } from '../figure.js';
 import type { Measurement } from '../measurement.js';
 import { median, spreadOf } from '../statistics.js';
 import { openStore } from '../store.js';
-import { walBytes } from '../wal.js';
-import { alternate, BATCH, plainUpdate, type Way } from '../writes.js';
+import { alternate, plainUpdate, walOfRow } from '../writes.js';
 
 const USERS = 1_000_000;
 export const WRITING: Measurement = {
@@ -39,13 +38,6 @@ export const WRITING: Measurement = {
 
 function ours(store: PresenceStore, ids: readonly number[]): Promise<unknown> {
   return store.apply({ events: ids.map(heartbeat), ended: [], progress: [] });
-}
-
-async function walOfRow(pool: pg.Pool, { write }: Way, users: number): Promise<number> {
-  const ids = shuffled(users).slice(0, 20 * BATCH);
-  const before = await walBytes(pool);
-  for (const batch of lots(ids, BATCH)) await write(batch);
-  return ((await walBytes(pool)) - before) / ids.length;
 }
 
 async function hotShare(pool: pg.Pool): Promise<number> {

@@ -1,0 +1,21 @@
+import type pg from 'pg';
+
+/** Columns and indexes of the table that presence has, as CREATE TABLE takes them. */
+export const LIKE_PRESENCE = '(LIKE user_presence INCLUDING ALL)';
+
+/** The storage settings of the table that presence has, as WITH takes them. */
+export async function presenceSettings(pool: pg.Pool): Promise<string> {
+  const { rows } = await pool.query<{ settings: string }>(
+    `SELECT array_to_string(reloptions, ', ') AS settings FROM pg_class
+      WHERE oid = 'user_presence'::regclass`,
+  );
+  return rows[0]!.settings;
+}
+
+/** A table with the columns, indexes, settings and rows of presence's; without its triggers. */
+export async function copyPresence(pool: pg.Pool, table: string): Promise<void> {
+  await pool.query(`
+    CREATE TABLE ${table} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)});
+    INSERT INTO ${table} SELECT * FROM user_presence`);
+  await pool.query(`VACUUM (ANALYZE) ${table}`);
+}

@@ -1,0 +1,61 @@
+import { copyPresence } from '../copies.js';
+import type { Figure } from '../figure.js';
+import type { Measurement } from '../measurement.js';
+import { median, spreadOf } from '../statistics.js';
+import { alternate, plainUpdate, walOfRow } from '../writes.js';
+
+const USERS = 1_000_000;
+
+interface Shape {
+  readonly table: string;
+  readonly name: string;
+  /** What sets it apart from the table that presence has. */
+  readonly change?: string;
+}
+
+const AS_THEY_ARE: Shape = { table: 'presence_as_is', name: 'indexes as they are' };
+const OTHERS: readonly Shape[] = [
+  {
+    table: 'presence_lean',
+    name: 'status indexed but for who is online',
+    change: `
+      DROP INDEX presence_lean_online_status_user_id_idx;
+      CREATE INDEX ON presence_lean (online_status, user_id) WHERE online_status <> 'online'`,
+  },
+  {
+    table: 'presence_hot',
+    name: 'last_seen not indexed',
+    change: 'DROP INDEX presence_hot_online_status_last_seen_user_id_idx',
+  },
+];
+
+export const INDEXES: Measurement = {
+  name: 'indexes',
+  about: 'rows/s of a plain UPDATE with the indexes that presence has, beside fewer of them',
+  run: async (bench) => {
+    const { stage, quick } = bench;
+    const users = quick ? USERS / 10 : USERS;
+    await stage.addUsers(users, 'online');
+    const client = await stage.pool.connect();
+    const shapes = [AS_THEY_ARE, ...OTHERS];
+    for (const { table, change } of shapes) {
+      await copyPresence(stage.pool, table);
+      if (change !== undefined) await stage.pool.query(change);
+    }
+    const ways = shapes.map(({ table, name }) => ({
+      name,
+      write: (ids: number[]) => plainUpdate(client, table, ids),
+    }));
+    const [asTheyAre, ...others] = await alternate(bench, ways, users);
+    const costs: number[] = [];
+    for (const way of ways) costs.push(await walOfRow(stage.pool, way, users));
+    client.release();
+    return OTHERS.map(({ name }, at): Figure => {
+      const spread = spreadOf(others[at]!.map((rate, round) => rate / asTheyAre![round]!));
+      const rates = [others[at]!, asTheyAre!].map((rate) => `${Math.round(median(rate))}/s`);
+      const wal = [costs[at + 1]!, costs[0]!].map((bytes) => `${Math.round(bytes)} bytes`);
+      const note = `${rates.join(' beside ')}; WAL of a row ${wal.join(' beside ')}`;
+      return { what: `${name} ÷ as they are`, value: spread.median, unit: 'ratio', spread, note };
+    });
+  },
+};
