@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startProcess } from '@presence/test-services';
+import { type Child, startProcess } from '@presence/test-services';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
@@ -33,6 +33,17 @@ export interface Traffic {
   readonly perSecond: number;
   /** Answers other than 2xx and 3xx, and requests without one. */
   readonly failures: number;
+}
+
+const MOST_FAILURES = 0.001;
+
+/** @throws where more than one request in a thousand failed: what is not done is done fast */
+export function assertServed(
+  name: string,
+  { requests, failures }: Pick<Traffic, 'requests' | 'failures'>,
+): void {
+  if (failures <= requests * MOST_FAILURES && requests > 0) return;
+  throw new Error(`${name}: ${failures} of ${requests} requests failed.`);
 }
 
 export interface LoadGenerator {
@@ -85,18 +96,33 @@ export interface Latency extends Traffic {
 /**
  * Evenly spaced requests: what one waits for its turn counts, too. Neither wrk nor autocannon does
  * that; autocannon's rate is a burst at the beginning of each second.
+ * @throws where requests failed
  */
 export function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
-  return inProcess(PACED, { target, load });
+  const latency = inProcess<Latency>(PACED, { target, load }).then((told) => {
+    assertServed(target.url, told);
+    return told;
+  });
+  latency.catch(() => {}); // Whoever called awaits it, unless something else breaks before.
+  return latency;
+}
+
+/** Ends what still goes on: nobody waits for it any more. */
+export async function endLoads(): Promise<void> {
+  await Promise.all([...running].map((child) => child.end('SIGKILL')));
 }
 
 const PACED = fileURLToPath(new URL('./paced-process.js', import.meta.url));
 const CANNON = fileURLToPath(new URL('./cannon-process.js', import.meta.url));
 
+const running = new Set<Child>();
+
 /** In a process of its own: whoever measures beside it has another event loop. */
 async function inProcess<Result>(script: string, argument: unknown): Promise<Result> {
   const child = startProcess(script, { args: [JSON.stringify(argument)] });
+  running.add(child);
   const { code } = await child.exited;
+  running.delete(child);
   if (code !== 0) throw new Error(`The load generator ended with ${code}:\n${child.output}`);
   return JSON.parse(child.stdout) as Result;
 }

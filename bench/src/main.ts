@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chart } from './chart.js';
-import { type LoadGenerator, loadGenerator } from './load.js';
+import { endLoads, type LoadGenerator, loadGenerator } from './load.js';
 import { type Machine, machineOf } from './machine.js';
 import type { Measurement } from './measurement.js';
 import { MEASUREMENTS } from './measurements/index.js';
@@ -23,6 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
     const stage = await Stage.start();
     machine ??= await machineOf(stage, generator.name);
     results.push(await measure(measurement, stage, generator, options));
+    await endLoads();
     await stage.stop();
   }
   tell(results, machine!, options);

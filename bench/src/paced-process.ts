@@ -28,8 +28,10 @@ let [answers, failures] = [0, 0];
 function send(turn: number, due: number): void {
   let status = 0;
   const conclude = (answered: boolean) => {
-    if (turn >= uncounted!) took.push(performance.now() - due);
-    if (!answered || status >= 400) failures++;
+    if (turn >= uncounted!) {
+      took.push(performance.now() - due);
+      if (!answered || status >= 400) failures++;
+    }
     if (++answers === total) tell();
   };
   pool.dispatch(requests[turn % requests.length]!, {

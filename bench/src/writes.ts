@@ -1,3 +1,4 @@
+import { eventually } from '@presence/test-services';
 import type pg from 'pg';
 import { lots, shuffled } from './crowd.js';
 import type { Bench } from './measurement.js';
@@ -27,7 +28,9 @@ export async function alternate(
   const next = () => batches.next().value;
   for (const { write } of ways) for (let turn = 0; turn < 20; turn++) await write(next());
   for (let round = 0; round < rounds; round++) {
-    for (const [at, { name, write }] of ways.entries()) {
+    for (let turn = 0; turn < ways.length; turn++) {
+      const at = (round + turn) % ways.length;
+      const { name, write } = ways[at]!;
       const began = performance.now();
       let written = 0;
       for (; performance.now() - began < seconds * 1_000; written += BATCH) await write(next());
@@ -39,12 +42,30 @@ export async function alternate(
   return rates;
 }
 
-/** @returns bytes of the server's log for each row, at some distance from a checkpoint */
+/**
+ * Without the images of whole pages that the first write after a checkpoint adds: how many there are
+ * says when the last checkpoint was, not what is written.
+ * @returns bytes of the server's log for each row
+ */
 export async function walOfRow(pool: pg.Pool, { write }: Way, users: number): Promise<number> {
   const ids = shuffled(users).slice(0, 20 * BATCH);
+  await setPageImages(pool, 'off');
   const before = await walBytes(pool);
   for (const batch of lots(ids, BATCH)) await write(batch);
-  return ((await walBytes(pool)) - before) / ids.length;
+  const bytes = (await walBytes(pool)) - before;
+  await setPageImages(pool, 'on');
+  return bytes / ids.length;
+}
+
+async function setPageImages(pool: pg.Pool, to: 'on' | 'off'): Promise<void> {
+  await pool.query(`ALTER SYSTEM SET full_page_writes = ${to}`);
+  await pool.query('SELECT pg_reload_conf()');
+  await eventually(async () => {
+    const { rows } = await pool.query<{ set: string }>(
+      `SELECT current_setting('full_page_writes') AS set`,
+    );
+    return rows[0]!.set === to;
+  });
 }
 
 /** Everybody once, and again in another order. */
@@ -54,7 +75,7 @@ function* endless(users: number): Generator<number[], never> {
 
 /** What any program would send: no guard, no steps told. */
 export function plainUpdate(
-  client: Pick<pg.ClientBase, 'query'>,
+  client: Pick<pg.Pool, 'query'>,
   table: string,
   ids: readonly number[],
 ): Promise<unknown> {

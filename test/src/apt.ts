@@ -3,6 +3,8 @@ import { access, chmod, rm, writeFile } from 'node:fs/promises';
 import { findProgram } from './programs.js';
 
 const POLICY = '/usr/sbin/policy-rc.d';
+/** apt fails where another one runs, and tests run side by side; `.ci/run` holds it, too. */
+const LOCK = '/tmp/presence-apt.lock';
 
 /** Whether we are root on Debian or Ubuntu: a container or a build machine, where we may install. */
 export function canInstall(): boolean {
@@ -35,7 +37,7 @@ async function withoutStartingServices(work: () => Promise<void>): Promise<void>
 
 function apt(args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn('apt-get', args, {
+    const child = spawn('flock', [LOCK, 'apt-get', ...args], {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     });

@@ -6,6 +6,7 @@ import { HEARTBEATS } from './heartbeats.js';
 import { IDLE } from './idle.js';
 import { INDEXES } from './indexes.js';
 import { MEMORY } from './memory.js';
+import { NEWCOMERS } from './newcomers.js';
 import { PARTITIONS } from './partitions.js';
 import { QUEUES } from './queues.js';
 import { READING } from './reading.js';
@@ -24,6 +25,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   READING,
   GROWTH,
   TOKENS,
+  NEWCOMERS,
   MEMORY,
   IDLE,
   COSTS,

@@ -36,7 +36,6 @@ export const INDEXES: Measurement = {
     const { stage, quick } = bench;
     const users = quick ? USERS / 10 : USERS;
     await stage.addUsers(users, 'online');
-    const client = await stage.pool.connect();
     const shapes = [AS_THEY_ARE, ...OTHERS];
     for (const { table, change } of shapes) {
       await copyPresence(stage.pool, table);
@@ -44,12 +43,11 @@ export const INDEXES: Measurement = {
     }
     const ways = shapes.map(({ table, name }) => ({
       name,
-      write: (ids: number[]) => plainUpdate(client, table, ids),
+      write: (ids: number[]) => plainUpdate(stage.pool, table, ids),
     }));
     const [asTheyAre, ...others] = await alternate(bench, ways, users);
     const costs: number[] = [];
     for (const way of ways) costs.push(await walOfRow(stage.pool, way, users));
-    client.release();
     return OTHERS.map(({ name }, at): Figure => {
       const spread = spreadOf(others[at]!.map((rate, round) => rate / asTheyAre![round]!));
       const rates = [others[at]!, asTheyAre!].map((rate) => `${Math.round(median(rate))}/s`);

@@ -18,13 +18,11 @@ export const PARTITIONS: Measurement = {
     const users = quick ? USERS / 10 : USERS;
     await stage.addUsers(users, 'online');
     await createCopies(stage.pool);
-    const client = await stage.pool.connect();
     const ways = [SPLIT, WHOLE].map((table) => ({
       name: table === SPLIT ? `${PARTS} partitions` : 'one table',
-      write: (ids: number[]) => plainUpdate(client, table, ids),
+      write: (ids: number[]) => plainUpdate(stage.pool, table, ids),
     }));
     const [split, whole] = (await alternate(bench, ways, users)) as [number[], number[]];
-    client.release();
     const spread = spreadOf(split.map((rate, round) => rate / whole[round]!));
     const note = [split, whole].map((rates) => `${Math.round(median(rates))}/s`).join(' beside ');
     const what = `table in ${PARTS} partitions ÷ whole`;

@@ -30,7 +30,7 @@ export const WRITING: Measurement = {
     const what = 'batch write ÷ plain UPDATE of 1,000';
     return [
       { what, value: spread.median, unit: 'ratio', spread, note, ...marks },
-      { what: 'WAL of a row', value: cost, unit: 'bytes', note: 'after a checkpoint long ago' },
+      { what: 'WAL of a row', value: cost, unit: 'bytes', note: 'without images of pages' },
       { what: 'HOT updates', value: share, unit: '%', note: 'of both ways' },
     ] satisfies Figure[];
   },
