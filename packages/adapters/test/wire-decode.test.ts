@@ -1,4 +1,10 @@
-import { decode, encodeBatches, encodeEvent, MAX_BODY_BYTES } from '@presence/adapters/wire';
+import {
+  decode,
+  type EncodedBatch,
+  encodeBatches,
+  encodeEvent,
+  MAX_BODY_BYTES,
+} from '@presence/adapters/wire';
 import type { ReportedEvent } from '@presence/domain';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -295,6 +301,36 @@ describe('The decoder of messages', () => {
 });
 
 describe('The encoder of messages', () => {
+  it('writes the text that JSON.stringify would', () => {
+    fc.assert(
+      fc.property(arbitraryEvent(NOW), (event) => {
+        const text = encodeEvent(event);
+        expect(text).to.equal(JSON.stringify(JSON.parse(text)));
+      }),
+    );
+  });
+
+  it('spoils no message for what a program in JavaScript calls a user, a session or a status', () => {
+    const wrong: object[] = [
+      ...[Number.NaN, Number.POSITIVE_INFINITY, 1.5, '7', '1,"type":"logout"'].map((user) => ({
+        user,
+      })),
+      ...[7, null, '"', '\\', 'a\n'].map((sessionId) => ({ sessionId })),
+      { status: 'on"line' },
+      { type: 'heart"beat' },
+    ];
+    const right: ReportedEvent = {
+      ...{ type: 'heartbeat', user: 1, occurredAt: NOW },
+      ...{ status: 'online', sessionId: 's' },
+    };
+    for (const part of wrong) {
+      const [{ body }] = encodeBatches([right, { ...right, ...part }]) as [EncodedBatch];
+      const { events, refusals } = read('presence.batch', body);
+      expect(events.length + refusals.length, JSON.stringify(part)).to.equal(2);
+      expect(events[0]).to.deep.equal(right);
+    }
+  });
+
   it('writes what the decoder reads', () => {
     fc.assert(
       fc.property(arbitraryEvent(NOW), (event) => {

@@ -1,6 +1,6 @@
 export { asyncapiDocument } from './asyncapi.js';
 export { type DecodeRules, decode, type IncomingMessage } from './decode.js';
-export { encodeBatches, encodeChange, encodeEvent } from './encode.js';
+export { type EncodedBatch, encodeBatches, encodeChange, encodeEvent } from './encode.js';
 export { type Carrier, messageFaults } from './message-check.js';
 export {
   BATCH_KEY,

@@ -19,8 +19,30 @@ export const TIME_PATTERN = `^(${DATE})[Tt](${HOUR_MINUTE}:[0-5][0-9])(?:\\.([0-
 const TIME = new RegExp(TIME_PATTERN, 'u');
 const MINUTE = 60_000;
 
+const MILLIS = '000Z';
+const [POINT, ZULU, ZERO] = [...'.Z0'].map((character) => character.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+];
+
+/** A second as `formatTime` writes it, up to the point before its milliseconds, and its time. */
+let lastRead = { text: '', millis: Number.NaN };
+
 /** Reads RFC 3339 with any offset and fraction, cut to milliseconds; `undefined`: it is none. */
 export function parseTime(text: string): Millis | undefined {
+  const millis = millisIn(text);
+  if (millis === undefined) return parseAny(text);
+  const second = text.slice(0, -MILLIS.length);
+  if (second !== lastRead.text) {
+    const time = parseAny(text);
+    if (time === undefined) return undefined;
+    lastRead = { text: second, millis: time - millis };
+  }
+  return lastRead.millis + millis;
+}
+
+function parseAny(text: string): Millis | undefined {
   const match = TIME.exec(text);
   if (match === null) return undefined;
   const [, date, time, fraction, offset] = match as unknown as [
@@ -35,15 +57,31 @@ export function parseTime(text: string): Millis | undefined {
   return seconds + millis - (offset === undefined ? 0 : offsetMillis(offset));
 }
 
-let last = { time: Number.NaN, text: '' };
+let lastWritten = { second: Number.NaN, text: '' };
 
 /**
- * UTC with milliseconds, as every time that we write. Many events are of one millisecond: what was
- * written last is not written anew, which was 4 % of a heartbeat.
+ * UTC with milliseconds, as every time that we write. Most are of the same second: but for its
+ * milliseconds, that is written once (0.1 µs a time, in place of 0.8).
  */
 export function formatTime(time: Millis): string {
-  if (time !== last.time) last = { time, text: new Date(time).toISOString() };
-  return last.text;
+  const second = Math.floor(time / 1_000);
+  if (second !== lastWritten.second) {
+    lastWritten = { second, text: new Date(second * 1_000).toISOString().slice(0, -MILLIS.length) };
+  }
+  const millis = Math.floor(time) - second * 1_000;
+  return `${lastWritten.text}${millis < 10 ? '00' : millis < 100 ? '0' : ''}${millis}Z`;
+}
+
+/** The milliseconds of what is as long as, and ends like, what `formatTime` writes. */
+function millisIn(text: string): number | undefined {
+  if (text.length !== 24 || text.charCodeAt(19) !== POINT || text.charCodeAt(23) !== ZULU) return;
+  const [hundreds, tens, ones] = [digit(text, 20), digit(text, 21), digit(text, 22)];
+  const sound = hundreds >= 0 && hundreds < 10 && tens >= 0 && tens < 10 && ones >= 0 && ones < 10;
+  return sound ? hundreds * 100 + tens * 10 + ones : undefined;
+}
+
+function digit(text: string, at: number): number {
+  return text.charCodeAt(at) - ZERO;
 }
 
 function offsetMillis(offset: string): number {
