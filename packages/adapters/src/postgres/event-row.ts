@@ -1,16 +1,34 @@
 import { isExplicit, type PresenceEvent } from '@presence/domain';
 
-/** Events as the columns that `unnest` turns into rows again. */
+/** Events as the columns that `unnest` turns into rows again; times as milliseconds since 1970. */
 export function eventColumns(
   events: readonly PresenceEvent[],
-): [number[], string[], boolean[], string[], string[]] {
+): [string, string, string, string, string] {
   return [
-    events.map(({ userId }) => userId),
-    events.map(({ occurredAt }) => timestamp(occurredAt)),
-    events.map(({ type }) => isExplicit(type)),
-    events.map(({ status }) => status),
-    events.map(({ sessionId }) => sessionId),
+    column(events, ({ userId }) => userId),
+    column(events, ({ occurredAt }) => occurredAt),
+    column(events, ({ type }) => isExplicit(type)),
+    column(events, ({ status }) => status),
+    column(events, ({ sessionId }) => quoted(sessionId)),
   ];
+}
+
+/**
+ * An array as PostgreSQL reads it. Given one of JavaScript, `pg` makes several texts of each element:
+ * half of the processor time that a batch of 1,000 took here.
+ */
+export function column<Row>(
+  rows: readonly Row[],
+  text: (row: Row) => string | number | boolean,
+): string {
+  let list = '';
+  for (const row of rows) list += list === '' ? text(row) : `,${text(row)}`;
+  return `{${list}}`;
+}
+
+/** Any text as an element of such an array. */
+export function quoted(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`;
 }
 
 /** Sorted, so that every writer locks rows in the same order: unsorted ones deadlock. */

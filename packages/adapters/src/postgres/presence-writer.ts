@@ -13,7 +13,7 @@ import {
 import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
 import { insertChanges, type Step } from './change-row.js';
-import { byUser, eventColumns } from './event-row.js';
+import { byUser, column, eventColumns, quoted } from './event-row.js';
 import { deferEvents } from './inbox-row.js';
 
 /**
@@ -120,8 +120,9 @@ async function writeEvents(
   policy: PresencePolicy,
 ): Promise<{ written: ReadonlySet<UserId>; changed: ChangedRow[] }> {
   if (events.length === 0) return { written: new Set(), changed: [] };
-  // A row with the ids of all that were written, and one for each that changed: were the ids beside
-  // every change, a batch of transitions would be answered with the square of its size.
+  // A row with the ids of those that were written, where that is not everybody, and one for each that
+  // changed: were the ids beside every change, a batch of transitions would be answered with the
+  // square of its size.
   const { rows } = await client.query<ChangedRow & { written: UserId[] | null }>({
     name: 'presence-write',
     text: `
@@ -134,8 +135,12 @@ async function writeEvents(
           online_status = CASE WHEN e.occurred_at < clock.silent_before THEN 'offline'
             ELSE e.declared END,
           found_status = p.online_status, found_seen = p.last_seen
-        FROM unnest($1::bigint[], $2::timestamptz[], $3::boolean[], $4::presence_status[],
-          $5::text[]) AS e (user_id, occurred_at, explicit, declared, session_id), clock
+        FROM (
+          SELECT user_id, timestamptz 'epoch' + millis * interval '1 ms' AS occurred_at, explicit,
+            declared, session_id
+          FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::presence_status[], $5::text[])
+            AS e (user_id, millis, explicit, declared, session_id)
+        ) e, clock
         WHERE p.user_id = e.user_id AND (p.last_seen IS NULL
           OR (e.occurred_at, e.explicit, e.declared, e.session_id COLLATE "C")
             > (p.last_seen, p.explicit, p.declared, p.session_id))
@@ -143,12 +148,14 @@ async function writeEvents(
           OR (p.found_status <> 'offline' AND p.found_seen < clock.silent_before) AS changed
       )
       SELECT total.written, changed.*
-      FROM (SELECT array_agg("userId") AS written FROM written) total
+      FROM (SELECT CASE WHEN count(*) < cardinality($1::bigint[])
+        THEN coalesce(array_agg("userId"), '{}') END AS written FROM written) total
       FULL JOIN (SELECT * FROM written WHERE changed) changed ON false`,
     values: [...eventColumns(events), policy.offlineAfter],
   });
   const changed = rows.filter(({ userId }) => userId !== null);
-  return { written: new Set(rows.flatMap(({ written }) => written ?? [])), changed };
+  const some = rows.find(({ written }) => written !== null)?.written;
+  return { written: new Set(some ?? events.map(({ userId }) => userId)), changed };
 }
 
 /**
@@ -180,9 +187,9 @@ async function maskEndedSessions(
         AND NOT p.explicit AND NOT p.session_ended
       RETURNING ${CHANGED_ROW}`,
     values: [
-      deciding.map(({ userId }) => userId),
-      deciding.map(({ sessionId }) => sessionId),
-      deciding.map(({ userId }) => written.has(userId)),
+      column(deciding, ({ userId }) => userId),
+      column(deciding, ({ sessionId }) => quoted(sessionId)),
+      column(deciding, ({ userId }) => written.has(userId)),
     ],
   });
   return rows;
