@@ -11,12 +11,13 @@ import {
 } from '@presence/domain';
 import { LRUCache } from 'lru-cache';
 
+/** One for each user, so numbers that V8 keeps in place: whole and small. */
 interface Known {
   readonly userId: UserId;
   readonly profile: Profile | null;
-  /** The token that told the profile: an older one must not take it back. */
+  /** Of the token that told the profile: an older one must not take it back. 0: none has. */
   readonly expiresAt: Millis;
-  /** By the monotonic clock, as all lengths of time here. */
+  /** In whole seconds of the monotonic clock, as all lengths of time here are by it. */
   readonly checkedAt: number;
 }
 
@@ -25,7 +26,7 @@ export interface DirectoryOptions {
   readonly ownIssuer: string;
 }
 
-/** More than are online at once; about 300 bytes each. */
+/** More than are online at once; about 130 bytes each, of another issuer 100 more. */
 const MAX_KNOWN = 250_000;
 /** After this long a user is looked up again: a removed one is noticed. */
 const RECHECK_AFTER: Duration = 600_000;
@@ -37,8 +38,9 @@ const PAUSE: Duration = 1_000;
 /** Finds the number of the user behind a token; the database is asked once a user, not once a request. */
 export class CallerDirectory {
   readonly #options: DirectoryOptions;
-  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
-  readonly #asked = new Map<string, Promise<UserId>>();
+  /** By our own number where the token says it, else by identity. */
+  readonly #known = new LRUCache<UserId | string, Known>({ max: MAX_KNOWN });
+  readonly #asked = new Map<UserId | string, Promise<UserId>>();
   #awayUntil = 0;
 
   constructor(options: DirectoryOptions) {
@@ -50,16 +52,17 @@ export class CallerDirectory {
    * @throws Unauthenticated where there is no such user and the token does not say enough to add one.
    */
   resolve(token: AccessToken): UserId | null | Promise<UserId | null> {
-    const key = identityKey(token.identity);
+    const ownId = this.#ownId(token);
+    const key = ownId ?? identityKey(token.identity);
     const known = this.#known.get(key);
     if (known !== undefined && this.#fresh(known, token)) return known.userId;
-    const fallback = known?.userId ?? this.#ownId(token);
+    const fallback = known?.userId ?? ownId;
     if (performance.now() < this.#awayUntil) return fallback;
     return this.#ask(key, token).catch((error: unknown) => this.#without(error, fallback));
   }
 
   #fresh(known: Known, { profile, expiresAt }: AccessToken): boolean {
-    if (performance.now() - known.checkedAt > RECHECK_AFTER) return false;
+    if (performance.now() - 1_000 * known.checkedAt > RECHECK_AFTER) return false;
     return expiresAt <= known.expiresAt || sameProfile(known.profile, profile);
   }
 
@@ -70,7 +73,7 @@ export class CallerDirectory {
   }
 
   /** Requests of one user that arrive together are one question. */
-  #ask(key: string, token: AccessToken): Promise<UserId> {
+  #ask(key: UserId | string, token: AccessToken): Promise<UserId> {
     const asked = this.#asked.get(key);
     if (asked !== undefined) return withinPatience(asked);
     const answer = this.#find(key, token).finally(() => this.#asked.delete(key));
@@ -78,10 +81,15 @@ export class CallerDirectory {
     return withinPatience(answer);
   }
 
-  async #find(key: string, { identity, profile, expiresAt }: AccessToken): Promise<UserId> {
+  async #find(
+    key: UserId | string,
+    { identity, profile, expiresAt }: AccessToken,
+  ): Promise<UserId> {
     const user = await this.#options.users.find(identity, profile);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
-    this.#known.set(key, { userId: user.id, profile, expiresAt, checkedAt: performance.now() });
+    const told = profile === null ? 0 : expiresAt;
+    const checkedAt = Math.floor(performance.now() / 1_000);
+    this.#known.set(key, { userId: user.id, profile, expiresAt: told, checkedAt });
     return user.id;
   }
 
