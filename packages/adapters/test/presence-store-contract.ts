@@ -109,6 +109,20 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     );
   });
 
+  it('takes sessions of any name, and knows them again when they end', async () => {
+    const names = ['"', '\\', '\\"', '{}', '{"a","b"}', 'NULL', ',', ' a ', "'", '😀', '\u0001\n'];
+    for (const [at, sessionId] of names.entries()) {
+      const beat = event(1, EPOCH + at, { sessionId });
+      const other = event(2, EPOCH + at, { sessionId: names.at(at - 1)! });
+      const late = event(1, EPOCH - 1, { type: 'logout', status: 'offline', sessionId });
+      await under.store.apply(batchOf([beat, other]));
+      expect((await readRows(under.pool)).get(1)).to.include({ sessionId, status: 'online' });
+      await under.store.apply(batchOf([late]));
+      const rows = await readRows(under.pool);
+      expect(rows.get(1), sessionId).to.include({ sessionId, status: 'offline' });
+    }
+  });
+
   it('shows a user as declared until silence has lasted longer than allowed, to the millisecond', async () => {
     await under.store.apply(batchOf([event(1, EPOCH), event(2, EPOCH, { status: 'away' })]));
     for (const [asOf, first, second] of [

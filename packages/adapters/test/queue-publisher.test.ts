@@ -83,6 +83,17 @@ describe('A publisher', () => {
   });
   afterEach(() => publisher.close(0));
 
+  it('takes no event without a time: nothing that is recorded beside it is lost', async () => {
+    publisher = new QueuePublisher(outlet);
+    publisher.record(heartbeat(1));
+    for (const time of [Number.NaN, 9e15, '2024-01-15T10:30:00Z', undefined, null]) {
+      const event = { ...heartbeat(2), occurredAt: time as number };
+      expect(() => publisher.record(event), String(time)).to.throw(TypeError, 'milliseconds');
+    }
+    await publisher.close(1_000);
+    expect(outlet.events).to.equal(1);
+  });
+
   it('sends nothing while the queue takes nothing, and all of it at once then', async () => {
     publisher = new QueuePublisher(outlet);
     await eventually(() => outlet.sent.length > 0);

@@ -16,7 +16,7 @@ export function arbitraryEvent(now: number): fc.Arbitrary<ReportedEvent> {
   const facts = fc.record({ type, user, given: fc.constantFrom(...STATUSES) });
   const rest = fc.record({
     occurredAt: fc.integer({ min: 0, max: now }),
-    sessionId: fc.oneof(fc.constant(''), text),
+    sessionId: fc.oneof(fc.constant(''), fc.uuid(), text),
   });
   return fc.tuple(facts, rest).map(([{ type, user, given }, others]) => {
     const status = declaredStatus(type, given) ?? 'away';

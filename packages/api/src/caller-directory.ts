@@ -2,7 +2,6 @@ import {
   type AccessToken,
   type Duration,
   identityKey,
-  type Millis,
   type Profile,
   Unauthenticated,
   Unavailable,
@@ -11,13 +10,13 @@ import {
 } from '@presence/domain';
 import { LRUCache } from 'lru-cache';
 
-/** One for each user, so numbers that V8 keeps in place: whole and small. */
+/** One for each user, so in numbers that V8 keeps in place: whole and small. */
 interface Known {
   readonly userId: UserId;
   readonly profile: Profile | null;
-  /** Of the token that told the profile: an older one must not take it back. 0: none has. */
-  readonly expiresAt: Millis;
-  /** In whole seconds of the monotonic clock, as all lengths of time here are by it. */
+  /** Of the token that told the profile, in whole seconds: an older one must not take it back. */
+  readonly expiresAt: number;
+  /** By the monotonic clock, as all lengths of time here, in whole seconds too. */
   readonly checkedAt: number;
 }
 
@@ -26,7 +25,7 @@ export interface DirectoryOptions {
   readonly ownIssuer: string;
 }
 
-/** More than are online at once; about 130 bytes each, of another issuer 100 more. */
+/** More than are online at once; about 90 bytes each, and the profile of whoever has one. */
 const MAX_KNOWN = 250_000;
 /** After this long a user is looked up again: a removed one is noticed. */
 const RECHECK_AFTER: Duration = 600_000;
@@ -63,7 +62,7 @@ export class CallerDirectory {
 
   #fresh(known: Known, { profile, expiresAt }: AccessToken): boolean {
     if (performance.now() - 1_000 * known.checkedAt > RECHECK_AFTER) return false;
-    return expiresAt <= known.expiresAt || sameProfile(known.profile, profile);
+    return seconds(expiresAt) <= known.expiresAt || sameProfile(known.profile, profile);
   }
 
   #without(error: unknown, fallback: UserId | null): UserId | null {
@@ -87,9 +86,13 @@ export class CallerDirectory {
   ): Promise<UserId> {
     const user = await this.#options.users.find(identity, profile);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
-    const told = profile === null ? 0 : expiresAt;
-    const checkedAt = Math.floor(performance.now() / 1_000);
-    this.#known.set(key, { userId: user.id, profile, expiresAt: told, checkedAt });
+    const told = profile === null ? this.#known.get(key) : undefined;
+    this.#known.set(key, {
+      userId: user.id,
+      profile: told?.profile ?? profile,
+      expiresAt: told?.expiresAt ?? seconds(expiresAt),
+      checkedAt: seconds(performance.now()),
+    });
     return user.id;
   }
 
@@ -99,6 +102,10 @@ export class CallerDirectory {
     const id = Number(identity.subject);
     return Number.isSafeInteger(id) ? id : null;
   }
+}
+
+function seconds(millis: number): number {
+  return Math.floor(millis / 1_000);
 }
 
 async function withinPatience(answer: Promise<UserId>): Promise<UserId> {

@@ -43,15 +43,27 @@ export function trackPresence<State extends TrackedState = TrackedState>(
   options: TrackPresenceOptions<State>,
 ): Koa.Middleware<State> {
   const now = options.now ?? Date.now;
-  // Not async: a promise of its own around that of `next` is most of what this costs.
+  // Not async: a promise of its own around that of `next` would be most of what this costs.
   return (ctx, next) => {
     const occurredAt = now();
     const passive = isPassive(ctx.req.headers['presence-mode']);
     if (passive || track(ctx, occurredAt, options)) return next();
-    return next().finally(() => {
-      if (ctx.state.presenceEvent === undefined) track(ctx, occurredAt, options);
-    });
+    return trackAfter(next, ctx, occurredAt, options);
   };
+}
+
+/** Whoever authenticates may stand behind this line. */
+async function trackAfter<State extends TrackedState>(
+  next: Koa.Next,
+  ctx: Koa.ParameterizedContext<State>,
+  occurredAt: Millis,
+  options: TrackPresenceOptions<State>,
+): Promise<void> {
+  try {
+    await next();
+  } finally {
+    if (ctx.state.presenceEvent === undefined) track(ctx, occurredAt, options);
+  }
 }
 
 /** Whether a request says of itself that no person is behind it. */

@@ -92,7 +92,7 @@ export class Worker {
       this.#relay,
       this.#loop('tick', 500, () => this.#tick()),
       this.#loop('lease', 2_000, () => this.#renewLease()),
-      this.#loop('hold', 1_000, () => this.#handBack()),
+      this.#loop('hold', 250, () => this.#handBack()),
       this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
       this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('trim', 60_000, () => this.#trimOutbox()),

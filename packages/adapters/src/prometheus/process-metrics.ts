@@ -1,10 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 
+const PREFIX = 'presence_';
 /**
- * Milliseconds between two looks of the library at how late the event loop is; 24 days, the longest a
- * timer takes. Ten looks a second were a seventh of all that woke an idle worker, half of what woke an
- * idle API; how busy the loop is, Node counts all the time.
+ * Milliseconds between two looks of the library at how late the event loop is: 24 days. Ten looks a
+ * second were half of what woke an idle API; how busy the loop is, Node counts all the time.
  */
 const LOOK_EVERY = 2 ** 31 - 1;
 const OF_LOOKS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
@@ -12,25 +12,20 @@ const OF_LOOKS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
 /** A registry that tells what Node and the operating system say of this process. */
 export function processRegistry(): Registry {
   const register = new Registry();
-  const prefix = 'presence_';
-  collectDefaultMetrics({ register, prefix, eventLoopMonitoringPrecision: LOOK_EVERY });
+  collectDefaultMetrics({ register, prefix: PREFIX, eventLoopMonitoringPrecision: LOOK_EVERY });
   for (const name of OF_LOOKS) {
-    register.removeSingleMetric(`${prefix}nodejs_eventloop_lag_${name}_seconds`);
+    register.removeSingleMetric(`${PREFIX}nodejs_eventloop_lag_${name}_seconds`);
   }
-  addUtilization(register, `${prefix}nodejs_eventloop_utilization_ratio`);
+  for (const state of ['active', 'idle'] as const) {
+    new Counter({
+      name: `${PREFIX}nodejs_eventloop_${state}_seconds_total`,
+      help: `How long the event loop has been ${state}.`,
+      registers: [register],
+      collect() {
+        this.reset();
+        this.inc(performance.eventLoopUtilization()[state] / 1_000);
+      },
+    });
+  }
   return register;
-}
-
-function addUtilization(register: Registry, name: string): void {
-  let before = performance.eventLoopUtilization();
-  new Gauge({
-    name,
-    help: 'How much of the time since it was last asked the event loop was busy, from 0 to 1.',
-    registers: [register],
-    collect() {
-      const now = performance.eventLoopUtilization();
-      this.set(performance.eventLoopUtilization(now, before).utilization);
-      before = now;
-    },
-  });
 }

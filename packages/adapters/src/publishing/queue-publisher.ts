@@ -80,7 +80,11 @@ export class QueuePublisher implements EventPublisher {
     return oldest === null || performance.now() - oldest <= this.#horizon;
   }
 
+  /** @throws TypeError where the event has no time that can be written: it would spoil its batch. */
   record(event: ReportedEvent): void {
+    if (!isMoment(event.occurredAt)) {
+      throw new TypeError(`occurredAt is milliseconds since 1970, not ${event.occurredAt}.`);
+    }
     this.#metrics.recorded?.(1);
     this.#log.record(event, performance.now());
     if (this.#log.pending >= MAX_BATCH_EVENTS) this.#flushNow();
@@ -216,4 +220,9 @@ export class QueuePublisher implements EventPublisher {
   #wallMicros(): number {
     return Math.floor(this.#clock() * 1_000);
   }
+}
+
+/** A time that `Date` knows (ECMA-262, 21.4.1.1). */
+function isMoment(time: unknown): boolean {
+  return typeof time === 'number' && Math.abs(time) <= 8.64e15;
 }

@@ -23,7 +23,7 @@ function isPlain(event: ReportedEvent | PresenceEvent): event is PlainEvent {
   );
 }
 
-/** The same text, of what needs no quoting: 0.4 µs an event, where the other way takes 1.5. */
+/** The same text, of what needs no quoting. */
 function plainText({ type, user, occurredAt, status, sessionId }: PlainEvent): string {
   const declared = type === 'heartbeat' ? `,"status":"${status}"` : '';
   const session = sessionId === '' ? '' : `,"session_id":"${sessionId}"`;
