@@ -37,7 +37,7 @@ export const GROWTH: Measurement = {
 
 /** So many, each user as often as any other. */
 function idsOf(users: number, events: number): number[] {
-  const ids: number[] = [];
-  while (ids.length < events) ids.push(...shuffled(users).slice(0, events - ids.length));
-  return ids;
+  let ids: number[] = [];
+  while (ids.length < events) ids = ids.concat(shuffled(users));
+  return ids.slice(0, events);
 }
