@@ -61,7 +61,7 @@ let lastWritten = { second: Number.NaN, text: '' };
 
 /**
  * UTC with milliseconds, as every time that we write. Most are of the same second: but for its
- * milliseconds, that is written once (0.1 µs a time, in place of 0.8).
+ * milliseconds, that is written once.
  */
 export function formatTime(time: Millis): string {
   const second = Math.floor(time / 1_000);

@@ -34,7 +34,8 @@ export type RefusalReason =
 export interface EventPublisher {
   /**
    * Takes an `activity` or `heartbeat` event: in memory now, on the queue's disk within 100 ms
-   * while it can be reached. Never throws, never waits; keeps one event a user while it cannot.
+   * while it can be reached; keeps one event a user while it cannot. Never waits.
+   * @throws TypeError where the event's time is none, and for no other reason
    */
   record(event: ReportedEvent): void;
 
