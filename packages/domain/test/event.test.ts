@@ -67,22 +67,23 @@ describe('A fold', () => {
       fc.property(fc.array(anyEvent, { minLength: 1, maxLength: 8 }), (events) => {
         const fold = new Fold<number, PresenceEvent>();
         for (const event of events) fold.add(event.userId, event);
-        const [greatest] = fold.take(1);
+        const [greatest] = fold.takeAll();
         for (const event of events) expect(compareEvents(greatest!, event)).to.be.at.least(0);
       }),
       RUNS,
     );
   });
 
-  it('hands out no more than asked for, and each once', () => {
+  it('hands out each event once, of the longest-waiting user first', () => {
     const fold = new Fold<number, PresenceEvent>();
     const event = { type: 'activity', occurredAt: 1, status: 'online', sessionId: '' } as const;
-    for (let userId = 1; userId <= 3; userId++) fold.add(userId, { ...event, userId });
-    expect([...fold.entries()].map(([userId]) => userId)).to.deep.equal([1, 2, 3]);
-    expect(fold.take(2).map(({ userId }) => userId)).to.deep.equal([1, 2]);
-    expect(fold.size).to.equal(1);
-    expect(fold.take(2).map(({ userId }) => userId)).to.deep.equal([3]);
-    expect(fold.take(2)).to.deep.equal([]);
+    for (const userId of [3, 1, 2, 3]) fold.add(userId, { ...event, userId });
+    expect(fold.size).to.equal(3);
+    expect(fold.takeAll().map(({ userId }) => userId)).to.deep.equal([3, 1, 2]);
+    expect(fold.size).to.equal(0);
+    expect(fold.takeAll()).to.deep.equal([]);
+    fold.add(1, { ...event, userId: 1 });
+    expect(fold.takeAll().map(({ userId }) => userId)).to.deep.equal([1]);
   });
 });
 

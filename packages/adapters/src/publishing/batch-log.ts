@@ -80,7 +80,7 @@ export class BatchLog {
    * before it, since batches are settled in any order but count without a gap only.
    */
   cut(wallMicros: number, last = false): void {
-    const packed = this.#pack(this.#pending.take(this.#pending.size));
+    const packed = this.#pack(this.#pending.takeAll());
     const through = Math.max(Math.floor(wallMicros), this.#reached + packed.length);
     packed.forEach(({ events, body }, at) => {
       const from = this.#reached + at;
