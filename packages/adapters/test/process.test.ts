@@ -16,6 +16,13 @@ describe('A process', () => {
     expect(child.stdout).to.include('presence_unhandled_errors_total 3');
   });
 
+  it('keeps its heap little above what it remembers, where it was told to', async () => {
+    const entry = fileURLToPath(new URL('heap-process.js', import.meta.url));
+    const child = startProcess(entry);
+    expect((await child.exited).code).to.equal(0);
+    expect(Number(child.stdout)).to.be.within(50e6, 200e6); // 345e6 where it was not.
+  });
+
   it('goes on where its log takes no line, and keeps no more than a megabyte of them', async () => {
     const path = join(await temporaryFolder('log'), 'log');
     writeFileSync(path, '');

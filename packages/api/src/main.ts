@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, migrate } from '@presence/adapters/postgres';
-import { createLogger, outliveErrors } from '@presence/adapters/process';
+import { createLogger, keepHeapSmall, outliveErrors } from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
@@ -13,6 +13,7 @@ const FINISH_REQUESTS = 5_000;
 const FINISH_PUBLISHING = 3_000;
 const LATEST_END = 9_500;
 
+keepHeapSmall();
 const config = readConfig(process.env);
 const settings = apiSettings(config);
 const logger = createLogger('presence-api', config.log.level);

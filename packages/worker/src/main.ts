@@ -1,5 +1,5 @@
 import { createPool, migrate } from '@presence/adapters/postgres';
-import { createLogger, outliveErrors } from '@presence/adapters/process';
+import { createLogger, keepHeapSmall, outliveErrors } from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { readConfig, workerSettings } from './config.js';
@@ -7,6 +7,7 @@ import { wireWorker } from './container.js';
 import { WorkerHealth } from './health.js';
 import { whileUnavailable } from './retry.js';
 
+keepHeapSmall();
 const config = readConfig(process.env);
 const logger = createLogger('presence-worker', config.log.level);
 const registry = processRegistry();
