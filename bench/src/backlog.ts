@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { EVENTS_EXCHANGE, encodeEvent, eventKey } from '@presence/adapters/wire';
+import type { EventPublisher } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { connect } from 'amqplib';
 import { heartbeat, lots } from './crowd.js';
@@ -12,29 +13,37 @@ import type { Stage } from './stage.js';
  * are multiples of it: one who came twice in a message would be folded, and be waited for in vain.
  */
 const MESSAGE = 500;
-const FLUSHES_AFTER = 30;
+/** A little more than a publisher waits for more. */
+const FLUSHES_AFTER = 50;
+/** As many APIs: one alone would need a minute for a million events. */
+const PUBLISHERS = 16;
 const ON_THE_WAY = 2_000;
 const WRITTEN = 'presence_events_written_total';
 /** Nobody turns silent between two rounds: heartbeats are measured, not transitions. */
 const PATIENT = { OFFLINE_AFTER: '24h' };
 
-/** Puts a heartbeat of each user into the queue, as our publisher does. */
+/** Puts a heartbeat of each user into the queue, as our publishers do. */
 export async function publishBatches(stage: Stage, userIds: readonly number[]): Promise<void> {
   const broker = new RabbitmqBroker({ urls: [stage.broker.url], topology: 'check', name: 'bench' });
   let confirmed = 0;
-  const publisher = broker.publisher({ metrics: { confirmed: (count) => (confirmed += count) } });
+  const metrics = { confirmed: (count: number) => (confirmed += count) };
+  const publishers = Array.from({ length: PUBLISHERS }, () => broker.publisher({ metrics }));
   broker.start();
-  await eventually(() => publisher.connected);
-  for (const lot of lots(userIds, MESSAGE)) {
-    for (const userId of lot) {
-      const { userId: user, ...event } = heartbeat(userId);
-      publisher.record({ ...event, user });
-    }
+  await eventually(() => publishers.every(({ connected }) => connected));
+  for (const messages of lots([...lots(userIds, MESSAGE)], PUBLISHERS)) {
+    for (const [at, message] of messages.entries()) record(publishers[at]!, message);
     await wait(FLUSHES_AFTER);
   }
   await eventually(() => confirmed >= userIds.length, { within: 60_000 });
-  await publisher.close(5_000);
+  await Promise.all(publishers.map((publisher) => publisher.close(5_000)));
   await broker.close();
+}
+
+function record(publisher: EventPublisher, userIds: readonly number[]): void {
+  for (const userId of userIds) {
+    const { userId: user, ...event } = heartbeat(userId);
+    publisher.record({ ...event, user });
+  }
 }
 
 /** The same, a message for each event, as another service does. */

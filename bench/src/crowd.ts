@@ -19,7 +19,7 @@ export function heartbeat(userId: number): PresenceEvent {
   return { type: 'heartbeat', userId, occurredAt: Date.now(), status: 'online', sessionId };
 }
 
-/** Numbers in lots of so many. */
-export function* lots(ids: readonly number[], size: number): Generator<number[]> {
-  for (let at = 0; at < ids.length; at += size) yield ids.slice(at, at + size);
+/** Items in lots of so many. */
+export function* lots<Item>(items: readonly Item[], size: number): Generator<Item[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
