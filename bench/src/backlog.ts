@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { EVENTS_EXCHANGE, encodeEvent, eventKey } from '@presence/adapters/wire';
 import type { EventPublisher } from '@presence/domain';
@@ -9,12 +8,10 @@ import { metricsOf } from './metrics.js';
 import type { Stage } from './stage.js';
 
 /**
- * Events a message, as an API makes them that takes 17,000 heartbeats a second. The numbers of users
+ * Events a message, as an API makes them that takes 12,500 heartbeats a second. The numbers of users
  * are multiples of it: one who came twice in a message would be folded, and be waited for in vain.
  */
 const MESSAGE = 500;
-/** A little more than a publisher waits for more. */
-const FLUSHES_AFTER = 50;
 /** As many APIs: one alone would need a minute for a million events. */
 const PUBLISHERS = 16;
 const ON_THE_WAY = 2_000;
@@ -25,16 +22,16 @@ const PATIENT = { OFFLINE_AFTER: '24h' };
 /** Puts a heartbeat of each user into the queue, as our publishers do. */
 export async function publishBatches(stage: Stage, userIds: readonly number[]): Promise<void> {
   const broker = new RabbitmqBroker({ urls: [stage.broker.url], topology: 'check', name: 'bench' });
-  let confirmed = 0;
+  let [recorded, confirmed] = [0, 0];
   const metrics = { confirmed: (count: number) => (confirmed += count) };
   const publishers = Array.from({ length: PUBLISHERS }, () => broker.publisher({ metrics }));
   broker.start();
   await eventually(() => publishers.every(({ connected }) => connected));
   for (const messages of lots([...lots(userIds, MESSAGE)], PUBLISHERS)) {
     for (const [at, message] of messages.entries()) record(publishers[at]!, message);
-    await wait(FLUSHES_AFTER);
+    for (const message of messages) recorded += message.length;
+    await eventually(() => confirmed >= recorded, { within: 60_000, every: 5 });
   }
-  await eventually(() => confirmed >= userIds.length, { within: 60_000 });
   await Promise.all(publishers.map((publisher) => publisher.close(5_000)));
   await broker.close();
 }

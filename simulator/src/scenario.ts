@@ -50,7 +50,7 @@ export interface Scenario {
   /** By how much each API's and each worker's clock is ahead; repeated where there are more. */
   readonly skew: readonly Duration[];
   readonly faults: readonly Fault[];
-  /** How often an API cuts its time: the real one does so 10 ms after an event; rarer is faster. */
+  /** How often an API cuts its time: the real one does so 40 ms after an event; rarer is faster. */
   readonly cutEvery: Duration;
 }
 

@@ -74,7 +74,7 @@ async function sendAgain(
   const answers = await Promise.all(people.map((who) => trial.caller.heartbeat(url, who)));
   const recorded = answers.filter((answer) => answer?.code === 200).length;
   trial.require(recorded === people.length, `${recorded} heartbeats were answered 200`);
-  await wait(100); // They are on their way: a batch is sent every 10 ms.
+  await wait(100); // They are on their way: a batch is sent every 40 ms.
   ways!.broker.cut();
   ways!.broker.mend();
   await trial.mended();

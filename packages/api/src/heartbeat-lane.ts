@@ -6,7 +6,7 @@ import type { Caller } from './context.js';
 import { allowedOrigin, EXPOSED } from './headers.js';
 import { requestIdOf } from './observation.js';
 import { RepeatedRequests } from './repeated-requests.js';
-import type { RequestMetrics } from './request-metrics.js';
+import type { Durations, RequestMetrics } from './request-metrics.js';
 import { HEARTBEAT_PATH } from './routes/me.js';
 import type { ApiServices } from './services.js';
 import { formatTime } from './wire-time.js';
@@ -42,7 +42,7 @@ const FIXED_LINES = linesOf(FIXED);
  */
 export class HeartbeatLane {
   readonly #services: LaneServices;
-  readonly #metrics: RequestMetrics;
+  readonly #durations: Durations;
   readonly #repeated = new RepeatedRequests();
   readonly #nextIn: number;
   /** What Node adds to an answer after which the connection stays, but for the date. */
@@ -54,7 +54,7 @@ export class HeartbeatLane {
   constructor(services: LaneServices, metrics: RequestMetrics) {
     const { heartbeatInterval, keepAliveTimeout } = services.settings;
     this.#services = services;
-    this.#metrics = metrics;
+    this.#durations = metrics.series('POST', HEARTBEAT_PATH, 200);
     this.#nextIn = heartbeatInterval / 1_000;
     const timeout = Math.floor(keepAliveTimeout / 1_000);
     this.#keepAliveLines = linesOf([
@@ -139,8 +139,7 @@ export class HeartbeatLane {
   }
 
   #observe(began: number): void {
-    const seconds = (performance.now() - began) / 1_000;
-    this.#metrics.observe('POST', HEARTBEAT_PATH, 200, seconds);
+    this.#durations.observe((performance.now() - began) / 1_000);
   }
 
   /** Each of these is told to the client in another way, or to the log. */
