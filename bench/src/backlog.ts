@@ -28,8 +28,10 @@ export async function publishBatches(stage: Stage, userIds: readonly number[]): 
   broker.start();
   await eventually(() => publishers.every(({ connected }) => connected));
   for (const messages of lots([...lots(userIds, MESSAGE)], PUBLISHERS)) {
-    for (const [at, message] of messages.entries()) record(publishers[at]!, message);
-    for (const message of messages) recorded += message.length;
+    for (const [at, message] of messages.entries()) {
+      record(publishers[at]!, message);
+      recorded += message.length;
+    }
     await eventually(() => confirmed >= recorded, { within: 60_000, every: 5 });
   }
   await Promise.all(publishers.map((publisher) => publisher.close(5_000)));
