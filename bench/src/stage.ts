@@ -83,7 +83,7 @@ export class Stage {
       await this.pool.query(ADD_ACCOUNTS, [people.map(({ userId }) => userId)]);
       this.people.push(...people);
     }
-    await this.pool.query('VACUUM (ANALYZE) users, user_presence, account');
+    await this.pool.query('VACUUM (ANALYZE) users, user_presence, presence_online, account');
   }
 
   /** Users in the database up to so many, without tokens: never seen, or online as of now. */
@@ -91,7 +91,7 @@ export class Stage {
     this.#users = Math.max(this.#users, this.people.length);
     await this.pool.query(ADD_USERS, [this.#users + 1, count, status]);
     this.#users = count;
-    await this.pool.query('VACUUM (ANALYZE) users, user_presence');
+    await this.pool.query('VACUUM (ANALYZE) users, user_presence, presence_online');
   }
 
   /** A file with the tokens of the first of them. */

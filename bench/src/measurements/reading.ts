@@ -35,7 +35,7 @@ export const READING: Measurement = {
     const { token } = await stage.admin();
     const url = (path: string) => api.url + path;
     const count = quick ? 100 : 1_000;
-    const seconds = 10 + (8 * (count + WARM_UP)) / RATE + (quick ? 5 : 30);
+    const seconds = 10 + (9 * (count + WARM_UP)) / RATE + (quick ? 5 : 30);
     const target = { method: 'POST', url: url('/api/users/heartbeat/'), tokens };
     // Until everybody is online, and was answered: who is new costs more, so that there is a backlog.
     const warmUp = (2 * people) / HEARTBEATS + 5;
@@ -55,6 +55,7 @@ export const READING: Measurement = {
         ...{ what: `online, cursor page ${deep}`, path: `${ADMIN}/online/?cursor=${cursor}` },
         ...{ floor: 10, goal: 3 },
       },
+      { what: 'filter online', path: `${LIST}/list/?online_status=online`, floor: 10, goal: 3 },
       { what: 'filter away', path: `${LIST}/list/?online_status=away`, floor: 10, goal: 3 },
       { what: 'statistics', path: `${LIST}/statistics/`, floor: 10, goal: 3 },
       { what: `online, page=${deep}`, path: `${ADMIN}/online/?page=${deep}` },

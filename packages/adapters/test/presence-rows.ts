@@ -42,15 +42,27 @@ export async function readRows(pool: pg.Pool): Promise<Map<UserId, Row>> {
   return new Map(rows.map(({ userId, ...row }) => [userId, row]));
 }
 
-/** How many rows say online and away: as they are, and as those who write them have noted. */
-export async function readCounts(
-  pool: pg.Pool,
-): Promise<{ rows: number[]; noted: number[]; notes: number }> {
-  const { rows } = await pool.query<{ rows: number[]; noted: number[]; notes: number }>(`
+interface Counts {
+  /** How many rows say online and away, as they are. */
+  readonly rows: number[];
+  /** The same, as those who write them have noted, … */
+  readonly noted: number[];
+  /** … in so many notes. */
+  readonly notes: number;
+  /** Whose rows say online, as they are, and as those who write them have noted. */
+  readonly online: UserId[];
+  readonly notedOnline: UserId[];
+}
+
+export async function readCounts(pool: pg.Pool): Promise<Counts> {
+  const { rows } = await pool.query<Counts>(`
     SELECT ARRAY[count(*) FILTER (WHERE online_status = 'online'),
         count(*) FILTER (WHERE online_status = 'away')] AS rows,
       (SELECT ARRAY[sum(online), sum(away)]::bigint[] FROM presence_counts) AS noted,
-      (SELECT count(*) FROM presence_counts) AS notes
+      (SELECT count(*) FROM presence_counts) AS notes,
+      coalesce(array_agg(user_id ORDER BY user_id) FILTER (WHERE online_status = 'online'), '{}')
+        AS online,
+      ARRAY(SELECT user_id FROM presence_online ORDER BY user_id) AS "notedOnline"
     FROM user_presence`);
   return rows[0]!;
 }

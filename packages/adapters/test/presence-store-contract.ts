@@ -42,8 +42,9 @@ function event(
 }
 
 async function expectCounted(pool: pg.Pool): Promise<void> {
-  const { rows, noted } = await readCounts(pool);
+  const { rows, noted, online, notedOnline } = await readCounts(pool);
   expect(noted).to.deep.equal(rows);
+  expect(notedOnline).to.deep.equal(online);
 }
 
 /** What every PresenceStore has to keep to, and the PresenceReader beside it. */
@@ -58,6 +59,8 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     await addUsers(under.pool, USERS);
     await setAsOf(under.pool, EPOCH);
   });
+
+  afterEach(() => expectCounted(under.pool));
 
   it('ends in the same rows whatever the order, repetition and split of the events', async function () {
     this.timeout(60_000);

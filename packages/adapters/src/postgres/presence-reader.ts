@@ -14,7 +14,7 @@ import type pg from 'pg';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { timestamp } from './event-row.js';
 import { query } from './pool.js';
-import { COUNTS, type Condition, Statement } from './statement.js';
+import { COUNTS, type Condition, ONLINE, Statement } from './statement.js';
 import { CLOCK, VISIBLE } from './visibility.js';
 
 const USER = `u.id, u.username, u.email, u.role, ${VISIBLE} AS status, p.last_seen AS "lastSeen"`;
@@ -58,9 +58,8 @@ export class PostgresPresenceReader implements PresenceReader {
     const after: Condition = (at) =>
       `p.last_seen <= ${at[0]} AND (p.last_seen < ${at[0]} OR p.user_id > ${at[1]})`;
     if (position) sql.where(after, timestamp(position[0]!), position[1]!);
-    const source = sql.matching({ status: 'online' });
     const cut = { columns: USER, order: 'p.last_seen DESC, p.user_id', request: page };
-    const rows = await query<PageRow>(this.#pool, sql.page(source, cut));
+    const rows = await query<PageRow>(this.#pool, sql.page(ONLINE, cut));
     return toPage(rows, page, ({ lastSeen, id }) => [lastSeen!, id]);
   }
 
