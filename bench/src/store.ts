@@ -1,6 +1,10 @@
+import { batchSettings, readEnvironment } from '@presence/adapters/environment';
 import { createPool, PostgresPresenceStore } from '@presence/adapters/postgres';
 import type { PresencePolicy } from '@presence/domain';
 import type pg from 'pg';
+
+/** Events of a batch, unless a worker is told otherwise. */
+export const BATCH = readEnvironment({}, { batch: batchSettings }).batch.maxUsers;
 
 /** The defaults of the worker. */
 const POLICY: PresencePolicy = {

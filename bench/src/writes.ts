@@ -1,17 +1,20 @@
+import type { PresenceStore } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import type pg from 'pg';
-import { lots, shuffled } from './crowd.js';
+import { heartbeat, lots, shuffled } from './crowd.js';
 import type { Bench } from './measurement.js';
 import { walBytes } from './wal.js';
-
-/** Rows a statement. */
-export const BATCH = 1_000;
 
 /** One way of writing that users were seen now. */
 export interface Way {
   readonly name: string;
+  /** Written at once. */
+  readonly rows: number;
   write(ids: number[]): Promise<unknown>;
 }
+
+/** Rows of a statement that any program would send. */
+export const PLAIN_ROWS = 1_000;
 
 /**
  * Takes turns, so that what slows the machine meets every way.
@@ -24,16 +27,21 @@ export async function alternate(
 ): Promise<number[][]> {
   const [rounds, seconds] = quick ? [3, 3] : [7, 10];
   const rates = ways.map((): number[] => []);
-  const batches = endless(users);
-  const next = () => batches.next().value;
-  for (const { write } of ways) for (let turn = 0; turn < 20; turn++) await write(next());
+  let ids: number[] = [];
+  const next = (count: number) => {
+    if (ids.length < count) ids = shuffled(users);
+    return ids.splice(-count);
+  };
+  for (const { rows, write } of ways) {
+    for (let turn = 0; turn < 20; turn++) await write(next(rows));
+  }
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < ways.length; turn++) {
       const at = (round + turn) % ways.length;
-      const { name, write } = ways[at]!;
+      const { name, rows, write } = ways[at]!;
       const began = performance.now();
       let written = 0;
-      for (; performance.now() - began < seconds * 1_000; written += BATCH) await write(next());
+      for (; performance.now() - began < seconds * 1_000; written += rows) await write(next(rows));
       const rate = written / ((performance.now() - began) / 1_000);
       rates[at]!.push(rate);
       say(`round ${round + 1} of ${rounds}: ${name} ${Math.round(rate)} rows/s`);
@@ -47,11 +55,15 @@ export async function alternate(
  * says when the last checkpoint was, not what is written.
  * @returns bytes of the server's log for each row
  */
-export async function walOfRow(pool: pg.Pool, { write }: Way, users: number): Promise<number> {
-  const ids = shuffled(users).slice(0, 20 * BATCH);
+export async function walOfRow(
+  pool: pg.Pool,
+  { rows, write }: Way,
+  users: number,
+): Promise<number> {
+  const ids = shuffled(users).slice(0, 20 * rows);
   await setPageImages(pool, 'off');
   const before = await walBytes(pool);
-  for (const batch of lots(ids, BATCH)) await write(batch);
+  for (const batch of lots(ids, rows)) await write(batch);
   const bytes = (await walBytes(pool)) - before;
   await setPageImages(pool, 'on');
   return bytes / ids.length;
@@ -68,21 +80,24 @@ async function setPageImages(pool: pg.Pool, to: 'on' | 'off'): Promise<void> {
   });
 }
 
-/** Everybody once, and again in another order. */
-function* endless(users: number): Generator<number[], never> {
-  for (;;) yield* lots(shuffled(users), BATCH);
+/** The worker's own batch write, fed from memory. */
+export function oursOf(store: PresenceStore, rows: number): Way {
+  return {
+    name: 'ours',
+    rows,
+    write: (ids) => store.apply({ events: ids.map(heartbeat), ended: [], progress: [] }),
+  };
 }
 
 /** What any program would send: no guard, no steps told. */
-export function plainUpdate(
-  client: Pick<pg.Pool, 'query'>,
-  table: string,
-  ids: readonly number[],
-): Promise<unknown> {
-  const sorted = ids.toSorted((a, b) => a - b);
-  const now = new Date().toISOString();
+export function plainOf(pool: pg.Pool, table: string, name = 'plain'): Way {
   const text = `
     UPDATE ${table} p SET online_status = 'online', last_seen = e.seen
     FROM unnest($1::bigint[], $2::timestamptz[]) AS e (id, seen) WHERE p.user_id = e.id`;
-  return client.query({ name: `plain ${table}`, text, values: [sorted, sorted.map(() => now)] });
+  const write = (ids: readonly number[]) => {
+    const sorted = ids.toSorted((a, b) => a - b);
+    const now = new Date().toISOString();
+    return pool.query({ name: `plain ${table}`, text, values: [sorted, sorted.map(() => now)] });
+  };
+  return { name, rows: PLAIN_ROWS, write };
 }

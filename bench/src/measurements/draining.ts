@@ -2,10 +2,9 @@ import { drain, publishBatches, publishSingles } from '../backlog.js';
 import { heartbeat, lots, shuffled } from '../crowd.js';
 import type { Measurement } from '../measurement.js';
 import { median, spreadOf } from '../statistics.js';
-import { openStore } from '../store.js';
+import { BATCH, openStore } from '../store.js';
 
 const USERS = 1_000_000;
-const BATCH = 1_000;
 
 export const DRAINING: Measurement = {
   name: 'draining',

@@ -1,4 +1,5 @@
 import type { Measurement } from '../measurement.js';
+import { BATCHES } from './batches.js';
 import { COSTS } from './costs.js';
 import { DRAINING } from './draining.js';
 import { GROWTH } from './growth.js';
@@ -29,6 +30,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   MEMORY,
   IDLE,
   COSTS,
+  BATCHES,
   QUEUES,
   PARTITIONS,
   INDEXES,

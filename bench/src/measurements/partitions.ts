@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { copyPresence, LIKE_PRESENCE, presenceSettings } from '../copies.js';
 import type { Measurement } from '../measurement.js';
 import { median, spreadOf } from '../statistics.js';
-import { alternate, plainUpdate } from '../writes.js';
+import { alternate, plainOf } from '../writes.js';
 
 const USERS = 1_000_000;
 const PARTS = 8;
@@ -18,10 +18,10 @@ export const PARTITIONS: Measurement = {
     const users = quick ? USERS / 10 : USERS;
     await stage.addUsers(users, 'online');
     await createCopies(stage.pool);
-    const ways = [SPLIT, WHOLE].map((table) => ({
-      name: table === SPLIT ? `${PARTS} partitions` : 'one table',
-      write: (ids: number[]) => plainUpdate(stage.pool, table, ids),
-    }));
+    const ways = [
+      plainOf(stage.pool, SPLIT, `${PARTS} partitions`),
+      plainOf(stage.pool, WHOLE, 'one table'),
+    ];
     const [split, whole] = (await alternate(bench, ways, users)) as [number[], number[]];
     const spread = spreadOf(split.map((rate, round) => rate / whole[round]!));
     const note = [split, whole].map((rates) => `${Math.round(median(rates))}/s`).join(' beside ');

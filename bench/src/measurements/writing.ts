@@ -1,31 +1,28 @@
-import type { PresenceStore } from '@presence/domain';
 import type pg from 'pg';
-import { heartbeat } from '../crowd.js';
 import type { Figure } from '../figure.js';
 import type { Measurement } from '../measurement.js';
 import { median, spreadOf } from '../statistics.js';
-import { openStore } from '../store.js';
-import { alternate, plainUpdate, walOfRow } from '../writes.js';
+import { BATCH, openStore } from '../store.js';
+import { alternate, oursOf, plainOf, walOfRow } from '../writes.js';
 
 const USERS = 1_000_000;
+
 export const WRITING: Measurement = {
   name: 'writing',
-  about: 'changed rows/s of our batch write, beside a plain UPDATE of as many rows',
+  about: 'changed rows/s of the batch write of a worker, beside a plain UPDATE of 1,000 rows',
   run: async (bench) => {
     const { stage, quick } = bench;
     const users = quick ? USERS / 10 : USERS;
     await stage.addUsers(users, 'online');
     const { store, pool } = openStore(stage.system.database.url);
-    const ways = [
-      { name: 'ours', write: (ids: number[]) => ours(store, ids) },
-      { name: 'plain', write: (ids: number[]) => plainUpdate(pool, 'user_presence', ids) },
-    ];
+    const ways = [oursOf(store, BATCH), plainOf(pool, 'user_presence')];
     const rows = await alternate(bench, ways, users);
     const [cost, share] = [await walOfRow(stage.pool, ways[0]!, users), await hotShare(stage.pool)];
     await pool.end();
     const [mine, theirs] = rows as [number[], number[]];
     const spread = spreadOf(mine.map((rate, round) => rate / theirs[round]!));
-    const note = [mine, theirs].map((rates) => `${Math.round(median(rates))}/s`).join(' beside ');
+    const beside = [mine, theirs].map((rates) => `${Math.round(median(rates))}/s`);
+    const note = `${beside.join(' beside ')}; ours ${BATCH} at once`;
     const marks = { floor: 1, goal: 1.3 };
     const what = 'batch write ÷ plain UPDATE of 1,000';
     return [
@@ -35,10 +32,6 @@ export const WRITING: Measurement = {
     ] satisfies Figure[];
   },
 };
-
-function ours(store: PresenceStore, ids: readonly number[]): Promise<unknown> {
-  return store.apply({ events: ids.map(heartbeat), ended: [], progress: [] });
-}
 
 async function hotShare(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ share: number }>(`

@@ -1,16 +1,23 @@
 import { isExplicit, type PresenceEvent } from '@presence/domain';
 
-/** Events as the columns that `unnest` turns into rows again; times as milliseconds since 1970. */
-export function eventColumns(
-  events: readonly PresenceEvent[],
-): [string, string, string, string, string] {
-  return [
-    column(events, ({ userId }) => userId),
-    column(events, ({ occurredAt }) => occurredAt),
-    column(events, ({ type }) => isExplicit(type)),
-    column(events, ({ status }) => status),
-    column(events, ({ sessionId }) => quoted(sessionId)),
-  ];
+/** Events as the columns that `unnest` turns into rows again, each an array as PostgreSQL reads it. */
+export interface EventColumns {
+  readonly userIds: string;
+  /** Milliseconds since 1970. */
+  readonly millis: string;
+  readonly explicit: string;
+  readonly declared: string;
+  readonly sessionIds: string;
+}
+
+export function eventColumns(events: readonly PresenceEvent[]): EventColumns {
+  return {
+    userIds: column(events, ({ userId }) => userId),
+    millis: column(events, ({ occurredAt }) => occurredAt),
+    explicit: column(events, ({ type }) => isExplicit(type)),
+    declared: column(events, ({ status }) => status),
+    sessionIds: column(events, ({ sessionId }) => quoted(sessionId)),
+  };
 }
 
 /**
@@ -18,17 +25,14 @@ export function eventColumns(
  * quarter of this process's time for a batch of 1,000.
  * @param text what needs no quotes, or {@link quoted}; never empty
  */
-export function column<Row>(
-  rows: readonly Row[],
-  text: (row: Row) => string | number | boolean,
-): string {
+function column<Row>(rows: readonly Row[], text: (row: Row) => string | number | boolean): string {
   let list = '';
   for (const row of rows) list += list === '' ? text(row) : `,${text(row)}`;
   return `{${list}}`;
 }
 
 /** Any text as an element of such an array. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '\\$&') : text}"`;
 }
 

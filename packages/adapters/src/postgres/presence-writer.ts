@@ -13,7 +13,7 @@ import {
 import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
 import { insertChanges, type Step } from './change-row.js';
-import { byUser, column, eventColumns, quoted } from './event-row.js';
+import { byUser, type EventColumns, eventColumns } from './event-row.js';
 import { deferEvents } from './inbox-row.js';
 
 /**
@@ -33,8 +33,9 @@ export async function writePresence(
   const events = byUser(batch.events);
   await noteEndedSessions(client, batch, policy);
   await lockRows(client, batch);
-  const { written, changed } = await writeEvents(client, events, policy);
-  const masked = await maskEndedSessions(client, batch, written);
+  const columns = eventColumns(events);
+  const { written, changed } = await writeEvents(client, events, columns, policy);
+  const masked = await maskEndedSessions(client, events, batch.ended, columns, written);
   const steps = stepsOf(batch, written, [...changed, ...masked], policy);
   await insertChanges(client, steps);
   await deferEvents(client, batch.deferred ?? []);
@@ -55,7 +56,7 @@ interface ChangedRow {
 
 const CHANGED_ROW = `p.user_id AS "userId", p.found_status AS "foundStatus",
   p.found_seen AS "foundSeen", p.online_status AS status, p.last_seen AS "lastSeen",
-  clock.as_of AS "asOf"`;
+  (SELECT as_of FROM presence_clock) AS "asOf"`;
 
 /** @param rows where two are of one user, the later one is how the transaction leaves it. */
 function stepsOf(
@@ -117,9 +118,14 @@ async function lockRows(client: pg.ClientBase, { events, ended }: PresenceBatch)
 async function writeEvents(
   client: pg.ClientBase,
   events: readonly PresenceEvent[],
+  columns: EventColumns,
   policy: PresencePolicy,
 ): Promise<{ written: ReadonlySet<UserId>; changed: ChangedRow[] }> {
   if (events.length === 0) return { written: new Set(), changed: [] };
+  const { userIds, millis, explicit, declared, sessionIds } = columns;
+  // Arrays from a SELECT do not tell the planner how long they are. It would read the whole table for
+  // 1,000 of 220,000 users, and lock rows in any order.
+  //
   // A row with the ids of those that were written, where that is not everybody, and one for each that
   // changed: were the ids beside every change, a batch of transitions would be answered with the
   // square of its size.
@@ -127,70 +133,97 @@ async function writeEvents(
     name: 'presence-write',
     text: `
       WITH clock AS MATERIALIZED (
-        SELECT as_of, as_of - $6 * interval '1 ms' AS silent_before FROM presence_clock
+        SELECT as_of - $6 * interval '1 ms' AS silent_before FROM presence_clock
       ), written AS (
         UPDATE user_presence p
         SET last_seen = e.occurred_at, explicit = e.explicit, declared = e.declared,
           session_id = e.session_id, session_ended = false,
-          online_status = CASE WHEN e.occurred_at < clock.silent_before THEN 'offline'
+          online_status = CASE WHEN e.occurred_at < ${SILENT_BEFORE} THEN 'offline'
             ELSE e.declared END,
           found_status = p.online_status, found_seen = p.last_seen
         FROM (
           SELECT user_id, timestamptz 'epoch' + millis * interval '1 ms' AS occurred_at, explicit,
             declared, session_id
-          FROM unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::presence_status[], $5::text[])
+          FROM unnest((SELECT $1::bigint[]), (SELECT $2::bigint[]), (SELECT $3::boolean[]),
+            (SELECT $4::presence_status[]), (SELECT $5::text[]))
             AS e (user_id, millis, explicit, declared, session_id)
-        ) e, clock
+        ) e
         WHERE p.user_id = e.user_id AND (p.last_seen IS NULL
           OR (e.occurred_at, e.explicit, e.declared, e.session_id COLLATE "C")
             > (p.last_seen, p.explicit, p.declared, p.session_id))
         RETURNING ${CHANGED_ROW}, p.found_status <> p.online_status
-          OR (p.found_status <> 'offline' AND p.found_seen < clock.silent_before) AS changed
+          OR (p.found_status <> 'offline' AND p.found_seen < ${SILENT_BEFORE}) AS changed
       )
       SELECT total.written, changed.*
       FROM (SELECT CASE WHEN count(*) < cardinality($1::bigint[])
         THEN coalesce(array_agg("userId"), '{}') END AS written FROM written) total
       FULL JOIN (SELECT * FROM written WHERE changed) changed ON false`,
-    values: [...eventColumns(events), policy.offlineAfter],
+    values: [userIds, millis, explicit, declared, sessionIds, policy.offlineAfter],
   });
   const changed = rows.filter(({ userId }) => userId !== null);
   const some = rows.find(({ written }) => written !== null)?.written;
   return { written: new Set(some ?? events.map(({ userId }) => userId)), changed };
 }
 
+/** A value of the whole statement: joined, the clock would be put beside each row. */
+const SILENT_BEFORE = '(SELECT silent_before FROM clock)';
+
 /**
  * Asks, now that the rows are locked, whose deciding event is of an ended session; that row counts
  * as offline from now on. It is looked for among the sessions of the batch: of what was written, and
- * of what ends where the row stayed as it was. One that was just written keeps what that found, so
- * that its step is told from there.
+ * of what ends where the row stayed as it was. (That there is no session never ends.)
  */
 async function maskEndedSessions(
   client: pg.ClientBase,
-  { events, ended }: PresenceBatch,
+  events: readonly PresenceEvent[],
+  ended: PresenceBatch['ended'],
+  columns: EventColumns,
   written: ReadonlySet<UserId>,
 ): Promise<ChangedRow[]> {
-  const deciding = [
-    ...events.filter(({ userId, sessionId }) => sessionId !== NO_SESSION && written.has(userId)),
-    ...ended.filter(({ userId }) => !written.has(userId)),
+  const isWritten = ({ userId }: { readonly userId: UserId }) => written.has(userId);
+  const all = written.size === events.length;
+  const { userIds, sessionIds } = all ? columns : eventColumns(events.filter(isWritten));
+  const left = ended.filter((session) => !isWritten(session));
+  return [
+    ...(written.size > 0 && events.some(hasSession)
+      ? await mask(client, WRITTEN_MASK, [userIds, sessionIds])
+      : []),
+    ...(left.length > 0 ? await mask(client, LEFT_MASK, sessionColumns(left)) : []),
   ];
-  if (deciding.length === 0) return [];
+}
+
+function hasSession({ sessionId }: PresenceEvent): boolean {
+  return sessionId !== NO_SESSION;
+}
+
+interface Mask {
+  readonly name: string;
+  /** What the row holds as found. */
+  readonly found: string;
+}
+
+/** What the write found stays, so that the step is told from there. */
+const WRITTEN_MASK: Mask = { name: 'presence-mask', found: '' };
+const LEFT_MASK: Mask = {
+  name: 'presence-mask-left',
+  found: ', found_status = p.online_status, found_seen = p.last_seen',
+};
+
+async function mask(
+  client: pg.ClientBase,
+  { name, found }: Mask,
+  sessions: readonly [userIds: unknown, sessionIds: unknown],
+): Promise<ChangedRow[]> {
   const { rows } = await client.query<ChangedRow>({
-    name: 'presence-mask',
+    name,
     text: `
-      UPDATE user_presence p
-      SET session_ended = true, online_status = 'offline',
-        found_status = CASE WHEN c.written THEN p.found_status ELSE p.online_status END,
-        found_seen = CASE WHEN c.written THEN p.found_seen ELSE p.last_seen END
-      FROM unnest($1::bigint[], $2::text[], $3::boolean[]) AS c (user_id, session_id, written)
-        JOIN ended_sessions e USING (user_id, session_id), presence_clock clock
+      UPDATE user_presence p SET session_ended = true, online_status = 'offline'${found}
+      FROM unnest($1::bigint[], $2::text[]) AS c (user_id, session_id)
+        JOIN ended_sessions e USING (user_id, session_id)
       WHERE p.user_id = c.user_id AND p.session_id = c.session_id
         AND NOT p.explicit AND NOT p.session_ended
       RETURNING ${CHANGED_ROW}`,
-    values: [
-      column(deciding, ({ userId }) => userId),
-      column(deciding, ({ sessionId }) => quoted(sessionId)),
-      column(deciding, ({ userId }) => written.has(userId)),
-    ],
+    values: [...sessions],
   });
   return rows;
 }
