@@ -22,8 +22,14 @@ const RULES = { maxClockSkew: 9e15 };
 describe('The published schemas', () => {
   it('accept exactly the events that the decoder accepts', () => {
     let accepted = 0;
+    // Of what is put together at random, two in a hundred are sound: by themselves too few to rely on.
+    const sound = arbitraryEvent(NOW).map((event) => JSON.parse(encodeEvent(event)));
+    const events = fc.oneof(
+      { weight: 1, arbitrary: sound },
+      { weight: 3, arbitrary: nearlyEvent() },
+    );
     fc.assert(
-      fc.property(nearlyEvent(), (json) => {
+      fc.property(events, (json) => {
         const body = JSON.stringify(json);
         const routingKey = `presence.${json.type}`;
         const { refusals } = decode(
@@ -36,7 +42,7 @@ describe('The published schemas', () => {
       }),
       { numRuns: 5_000 },
     );
-    expect(accepted).to.be.above(100);
+    expect(accepted).to.be.within(1_000, 2_000);
   });
 
   it('accept everything that we publish', () => {
