@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { eventually } from '@presence/test-services';
 import type { Api } from '@presence/test-services/system';
 import {
   type Contestant,
@@ -23,10 +24,13 @@ import {
   type Peer,
   type Running,
 } from '../peer.js';
+import { median } from '../statistics.js';
 
 const PATH = '/api/users/heartbeat/';
 /** The contract's: how long after its answer a heartbeat may take to be on the broker's disk. */
 const CONFIRMED_WITHIN = 100;
+/** What is not sent yet is not counted as missing: longer than a publisher gathers events. */
+const ALL_SENT_AFTER = 60;
 const TRY = { count: 1, seconds: 3, warmUp: 3, connections: 64 };
 const PEERS = [NODE_HTTP, BARE_KOA, FASTIFY_REDIS, FASTIFY_UPDATE, DJANGO_UPDATE];
 
@@ -47,9 +51,10 @@ export const HEARTBEATS: Measurement = {
     const tokens = await stage.tokens(people);
     const target = (url: string) => ({ method: 'POST', url: url + PATH, tokens });
     const api = await stage.system.startApi();
+    const confirmed: number[] = [];
     const us: Contestant = {
       ...{ name: 'presence', target: target(api.url), pid: api.process.pid },
-      settle: () => settle(bench, api),
+      settle: async () => void confirmed.push(await settle(bench, api)),
     };
     const [there, away] = [PEERS.filter(isThere), PEERS.filter((peer) => !isThere(peer))];
     const rivals: Rival[] = [];
@@ -60,6 +65,7 @@ export const HEARTBEATS: Measurement = {
     const ours = scores.get(us.name)!;
     return [
       { what: 'a heartbeat costs the API', value: cpuOf(ours), unit: 'µs', note: middleOf(ours) },
+      confirmedAfter(confirmed),
       ...rivals.map((rival) => {
         const theirs = scores.get(rival.contestant.name)!;
         return figureOf(rival, ratioOf(ours, theirs), middleOf(theirs));
@@ -78,20 +84,34 @@ function isThere(peer: Peer): boolean {
   return peer.missing() === null;
 }
 
-/** @throws where a heartbeat that was answered is not confirmed when it was to be */
-async function settle({ stage }: Bench, { opsUrl }: Api): Promise<void> {
-  await wait(CONFIRMED_WITHIN);
+/** @returns after how many milliseconds all that was answered is confirmed */
+async function settle({ stage }: Bench, { opsUrl }: Api): Promise<number> {
+  const began = performance.now();
+  await wait(ALL_SENT_AFTER);
+  await eventually(() => isConfirmed(opsUrl), { within: 5_000, every: 5 });
+  const took = performance.now() - began;
+  await stage.emptyQueue();
+  return took;
+}
+
+async function isConfirmed(opsUrl: string): Promise<boolean> {
   const figure = await metricsOf(opsUrl);
   const [sent, confirmed, refused] = [
     figure('presence_events_sent_total'),
     figure('presence_events_confirmed_total'),
     figure('presence_events_refused_total'),
   ];
-  if (sent !== confirmed + refused) {
-    const open = sent - confirmed - refused;
-    throw new Error(`${open} events are not confirmed ${CONFIRMED_WITHIN} ms after the load.`);
-  }
-  await stage.emptyQueue();
+  return sent === confirmed + refused;
+}
+
+/** The worst load decides: the contract knows no exceptions. */
+function confirmedAfter(times: readonly number[]): Figure {
+  const late = times.filter((time) => time > CONFIRMED_WITHIN).length;
+  return {
+    ...{ what: 'every heartbeat confirmed after', value: Math.max(...times), unit: 'ms' },
+    ...{ floor: CONFIRMED_WITHIN, goal: CONFIRMED_WITHIN },
+    note: `${late} of ${times.length} loads later than ${CONFIRMED_WITHIN} ms; median ${median(times).toFixed(0)} ms`,
+  };
 }
 
 interface Rival {
