@@ -29,7 +29,7 @@ import { median } from '../statistics.js';
 const PATH = '/api/users/heartbeat/';
 /** The contract's: how long after its answer a heartbeat may take to be on the broker's disk. */
 const CONFIRMED_WITHIN = 100;
-/** What is not sent yet is not counted as missing: longer than a publisher gathers events. */
+/** Longer than a publisher gathers events: what is not sent yet cannot be seen to be missing. */
 const ALL_SENT_AFTER = 60;
 const TRY = { count: 1, seconds: 3, warmUp: 3, connections: 64 };
 const PEERS = [NODE_HTTP, BARE_KOA, FASTIFY_REDIS, FASTIFY_UPDATE, DJANGO_UPDATE];
@@ -87,9 +87,15 @@ function isThere(peer: Peer): boolean {
 /** @returns after how many milliseconds all that was answered is confirmed */
 async function settle({ stage }: Bench, { opsUrl }: Api): Promise<number> {
   const began = performance.now();
+  const confirmed = async () => {
+    await eventually(() => isConfirmed(opsUrl), { within: 5_000, every: 5 });
+    return performance.now() - began;
+  };
   await wait(ALL_SENT_AFTER);
-  await eventually(() => isConfirmed(opsUrl), { within: 5_000, every: 5 });
-  const took = performance.now() - began;
+  let took = await confirmed();
+  // What was sent only after that look has to be there in time, too.
+  await wait(CONFIRMED_WITHIN - took);
+  if (!(await isConfirmed(opsUrl))) took = await confirmed();
   await stage.emptyQueue();
   return took;
 }
