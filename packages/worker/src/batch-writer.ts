@@ -1,11 +1,13 @@
-import type {
-  CommittedStatus,
-  Delivery,
-  Duration,
-  Millis,
-  PresenceStore,
-  UserId,
-  Verdict,
+import {
+  type CommittedStatus,
+  type Delivery,
+  type Duration,
+  identityKey,
+  type Millis,
+  type PresenceStore,
+  type ReportedEvent,
+  type UserId,
+  type Verdict,
 } from '@presence/domain';
 import { applyBatch } from './apply-batch.js';
 import { Batch, type Outcome } from './batch.js';
@@ -47,10 +49,23 @@ const HOLD_AT_MOST: Duration = 600_000;
 /** How often rows that somebody else has locked are looked at again. */
 const LOCKED_RETRY: Duration = 500;
 
+/** Moments by the monotonic clock. */
+const AT_ONCE = 0;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** When the next flush begins unless it is called for sooner. */
+interface Alarm {
+  readonly at: number;
+  readonly timer?: NodeJS.Timeout;
+}
+
+const NO_ALARM: Alarm = { at: NEVER };
+
 /**
  * Gathers deliveries, folds their events by user, and writes each batch in one transaction. Only
  * then do the deliveries get their verdict, so whatever is killed meanwhile is delivered again.
- * One flush runs at a time; what arrives meanwhile makes up the next.
+ * One flush runs at a time; what arrives meanwhile makes up the next, or waits for another where
+ * somebody is in more of a hurry.
  */
 export class BatchWriter {
   readonly #parts: BatchWriterParts;
@@ -67,7 +82,7 @@ export class BatchWriter {
   #waiting: HeldEvent[] = [];
   /** Whose rows were locked at the last look. */
   #locked: ReadonlySet<UserId> = new Set();
-  #timer: NodeJS.Timeout | undefined;
+  #alarm: Alarm = NO_ALARM;
   #flushing: Promise<void> | undefined;
 
   constructor(parts: BatchWriterParts, settings: BatchSettings) {
@@ -97,7 +112,7 @@ export class BatchWriter {
     const givenUp = new Promise((resolve) => signal.addEventListener('abort', resolve));
     const deadline = setTimeout(() => this.#patience.abort(), timeout);
     this.#closing = true;
-    clearTimeout(this.#timer);
+    this.#disarm();
     await Promise.race([this.#drain(signal), givenUp]);
     clearTimeout(deadline);
     this.handBack();
@@ -111,8 +126,7 @@ export class BatchWriter {
   handBack(): void {
     this.#patience.abort();
     this.#patience = new AbortController();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#disarm();
     this.#flushing = undefined;
     this.#queue = [];
     this.#queuedEvents = 0;
@@ -143,26 +157,33 @@ export class BatchWriter {
 
   #schedule(): void {
     if (this.#flushing || this.#closing) return;
-    const isDue = this.#urgent || this.#queuedEvents >= this.#settings.maxUsers;
-    if (isDue) this.#flushSoon(0);
-    else if (this.#queue.length > 0) this.#flushSoon(this.#settings.maxWait);
-    else if (this.#waiting.length > 0) this.#flushSoon(LOCKED_RETRY);
+    const retryAt = this.#waiting.length > 0 ? performance.now() + LOCKED_RETRY : NEVER;
+    this.#flushAt(Math.min(this.#urgent ? AT_ONCE : this.#dueAt(), retryAt));
   }
 
-  #flushSoon(wait: Duration): void {
-    if (wait === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      this.#begin();
-      return;
+  /** When all that is queued must be written, even if nobody waits for it; by the monotonic clock. */
+  #dueAt(): number {
+    if (this.#queuedEvents >= this.#settings.maxUsers) return AT_ONCE;
+    const oldest = this.#queue.find(({ delivery }) => !delivery.urgent);
+    return oldest === undefined ? NEVER : oldest.heldSince + this.#settings.maxWait;
+  }
+
+  #flushAt(at: number): void {
+    const wait = at - performance.now();
+    if (wait <= 0) this.#begin();
+    else if (at < this.#alarm.at) {
+      clearTimeout(this.#alarm.timer);
+      this.#alarm = { at, timer: setTimeout(() => this.#begin(), wait) };
     }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#begin();
-    }, wait);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#alarm.timer);
+    this.#alarm = NO_ALARM;
   }
 
   #begin(): void {
+    this.#disarm();
     if (this.#flushing) return;
     const flushing = this.#flush().finally(() => {
       if (this.#flushing !== flushing) return; // It was left to itself.
@@ -198,17 +219,39 @@ export class BatchWriter {
     }
   }
 
-  /** Whole deliveries, oldest first, until they hold enough events. */
+  /**
+   * Whole deliveries until they hold enough events: those that are pressing, and alone where the
+   * others may still wait. Else the oldest comes along in any case, so that none waits for ever.
+   */
   #take(): HeldDelivery[] {
+    const pressing = this.#pressing();
+    const isAlone = pressing.length > 0 && this.#dueAt() > performance.now();
+    const inTurn = isAlone ? pressing : [...this.#queue.slice(0, 1), ...pressing, ...this.#queue];
+    const taken = new Set<HeldDelivery>();
     let events = 0;
-    const end = this.#queue.findIndex(({ delivery }) => {
-      events += delivery.events.length;
-      return events >= this.#settings.maxUsers;
-    });
-    const taken = end === -1 ? this.#queue.splice(0) : this.#queue.splice(0, end + 1);
+    for (const held of new Set(inTurn)) {
+      if (events >= this.#settings.maxUsers) break;
+      taken.add(held);
+      events += held.delivery.events.length;
+    }
+    this.#queue = this.#queue.filter((held) => !taken.has(held));
     this.#queuedEvents -= events;
     this.#urgent = this.#queue.some(({ delivery }) => delivery.urgent);
-    return taken;
+    return [...taken];
+  }
+
+  /**
+   * Those whose sender waits, and what else is held of the same users: no row depends on the order of
+   * its events, but what the sender is told, and whether an event finds a user whom another creates.
+   */
+  #pressing(): readonly HeldDelivery[] {
+    if (!this.#urgent) return [];
+    const awaited = this.#queue.filter(({ delivery }) => delivery.urgent);
+    const users = new Set(awaited.flatMap(({ delivery }) => delivery.events.map(userKey)));
+    return this.#queue.filter(
+      ({ delivery }) =>
+        delivery.urgent || delivery.events.some((event) => users.has(userKey(event))),
+    );
   }
 
   /** The next batch, and of the users that were locked at the last look those who still are. */
@@ -293,4 +336,8 @@ export class BatchWriter {
       lag: now - oldest,
     });
   }
+}
+
+function userKey({ user }: ReportedEvent): UserId | string {
+  return typeof user === 'number' ? user : identityKey(user);
 }

@@ -1,6 +1,6 @@
 import { MemoryBroker } from '@presence/adapters/memory';
 import { createPool, type Pool } from '@presence/adapters/postgres';
-import { type Status, WORKER_LEASE } from '@presence/domain';
+import { type EventPublisher, type Status, WORKER_LEASE } from '@presence/domain';
 import { type Database, eventually, services, TcpProxy } from '@presence/test-services';
 import { startWorker, type Worker, type WorkerBroker, type WorkerSettings } from '@presence/worker';
 import { expect } from 'chai';
@@ -248,6 +248,73 @@ describe('A worker', function () {
     expect((await submitted).outcome).to.equal('committed');
     await publisher.close(1_000);
     await showsOnline(2);
+  });
+
+  describe('where a sender waits', () => {
+    let publisher: EventPublisher;
+    const setAway = async (userId = 2) => {
+      const event = { type: 'status_set', userId, status: 'away', sessionId: '' } as const;
+      const { outcome } = await publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
+      expect(outcome).to.equal('committed');
+    };
+
+    beforeEach(() => {
+      publisher = broker.publisher();
+    });
+
+    afterEach(() => publisher.close(1_000));
+
+    it('writes that event alone, before what may still wait', async () => {
+      await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await setAway();
+      expect((await row(2))?.status).to.equal('away');
+      expect((await row(1))?.status).to.equal('offline');
+      await worker.stop();
+      expect((await row(1))?.status).to.equal('online');
+    });
+
+    it('writes with it what else is held of the same user', async () => {
+      await start({ unknownUsers: 'create', batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      const seven = { user_id: 77, username: 'seven', occurred_at: new Date(Date.now() - 1_000) };
+      publish('heartbeat', { type: 'heartbeat', ...seven });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await setAway(77);
+      expect((await row(77))?.status).to.equal('away');
+      expect((await row(1))?.status).to.equal('offline');
+    });
+
+    it('looks at a locked row now and then, without the others waiting for that', async function () {
+      this.timeout(10_000); // Looks come every 500 ms.
+      await start();
+      const other = await pool.connect();
+      await other.query('BEGIN');
+      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const set = setAway();
+      await eventually(() => broker.waiting === 0);
+      for (let turn = 0; turn < 30; turn++) {
+        const at = Date.now() - 1_000 + turn;
+        publish('heartbeat', { type: 'heartbeat', user_id: 1, occurred_at: new Date(at) });
+        await eventually(async () => (await row(1))?.lastSeen === at, { every: 1 });
+      }
+      await other.query('ROLLBACK');
+      other.release();
+      await set;
+    });
+
+    it('writes the others all the same once they have waited long enough', async () => {
+      await start({ batch: { maxUsers: 1_000, maxWait: 250 } });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      let written = false;
+      const keepSetting = async () => {
+        while (!written) await setAway();
+      };
+      // So many that at the end of each flush somebody waits.
+      const all = Promise.all(Array.from({ length: 32 }, keepSetting));
+      await showsOnline(1);
+      written = true;
+      await all;
+    });
   });
 
   it('dead-letters the event of a user whom the database does not take; its batch-mates commit', async () => {
