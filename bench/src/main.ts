@@ -4,7 +4,7 @@ import { chart } from './chart.js';
 import { endLoads, type LoadGenerator, loadGenerator } from './load.js';
 import { type Machine, machineOf } from './machine.js';
 import type { Measurement } from './measurement.js';
-import { MEASUREMENTS } from './measurements/index.js';
+import { STUDIES, TABLE } from './measurements/index.js';
 import { benchOptions, chosen, HELP, type Options, UsageError } from './options.js';
 import { type Result, reached, reportJson, reportText } from './report.js';
 import { Stage } from './stage.js';
@@ -15,7 +15,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(options.help ? HELP : listText());
     return 0;
   }
-  const measurements = chosen(MEASUREMENTS, options);
+  const measurements = chosen(TABLE, STUDIES, options);
+  mkdirSync(options.out, { recursive: true });
   const generator = await loadGenerator();
   let machine: Machine | undefined;
   const results: Result[] = [];
@@ -23,6 +24,7 @@ async function main(args: readonly string[]): Promise<number> {
     const stage = await Stage.start();
     machine ??= await machineOf(stage, generator.name);
     results.push(await measure(measurement, stage, generator, options));
+    keep(results, machine, options);
     await endLoads();
     await stage.stop();
   }
@@ -51,21 +53,29 @@ async function measure(
   }
 }
 
-function tell(results: readonly Result[], machine: Machine, options: Options): void {
-  const { out, quick, json } = options;
-  const whole = `${JSON.stringify(reportJson(results, machine, quick), null, 2)}\n`;
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, 'bench.json'), whole);
+/** After each: the whole takes an hour, and may be ended before. */
+function keep(results: readonly Result[], machine: Machine, { out, quick }: Options): void {
+  writeFileSync(join(out, 'bench.json'), jsonText(results, machine, quick));
   for (const { measurement, figures } of results) {
     for (const { curve } of figures) {
       if (curve !== undefined) writeFileSync(join(out, `${measurement.name}.svg`), chart(curve));
     }
   }
-  process.stdout.write(json ? whole : reportText(results, machine, quick));
+}
+
+function tell(results: readonly Result[], machine: Machine, { quick, json }: Options): void {
+  const text = json ? jsonText : reportText;
+  process.stdout.write(text(results, machine, quick));
+}
+
+function jsonText(results: readonly Result[], machine: Machine, quick: boolean): string {
+  return `${JSON.stringify(reportJson(results, machine, quick), null, 2)}\n`;
 }
 
 function listText(): string {
-  return MEASUREMENTS.map(({ name, about }) => `${name.padEnd(12)}${about}\n`).join('');
+  const lines = (measurements: readonly Measurement[]) =>
+    measurements.map(({ name, about }) => `${name.padEnd(12)}${about}\n`).join('');
+  return `${lines(TABLE)}\nStudies:\n${lines(STUDIES)}`;
 }
 
 function say(text: string): void {

@@ -4,7 +4,8 @@ import type { Measurement } from './measurement.js';
 export const HELP = `Usage: npm run bench [-- options]
 
   --only a,b        these measurements alone; --list says which there are
-  --quick           shorter and fewer rounds: a look, not a figure to quote
+  --all             the studies, too: what settings and shapes were chosen by
+  --quick           a look, no figure to quote: shorter and fewer rounds; of the table the first two
   --people N        how many users have tokens. Default: 100000 (--quick: 20000)
   --json            print the result as JSON
   --out FOLDER      where bench.json and the curves go. Default: bench-results
@@ -21,8 +22,10 @@ export class UsageError extends Error {
 export interface Options {
   readonly help: boolean;
   readonly list: boolean;
-  /** `null`: all. */
+  /** `null`: the table, or for a quick look its beginning. */
   readonly only: readonly string[] | null;
+  /** The studies, too. */
+  readonly all: boolean;
   readonly quick: boolean;
   readonly people: number;
   readonly json: boolean;
@@ -32,12 +35,15 @@ export interface Options {
 const PEOPLE = 100_000;
 const QUICK_PEOPLE = 20_000;
 const LEAST_PEOPLE = 1_000;
+/** How many measurements two minutes are enough for. */
+const QUICKLY = 2;
 
 /** @throws UsageError */
 export function benchOptions(args: readonly string[]): Options {
-  const { help = false, list = false, quick = false, json = false, ...values } = parse(args);
+  const { help = false, list = false, all = false, ...values } = parse(args);
+  const { quick = false, json = false } = values;
   return {
-    ...{ help, list, quick, json },
+    ...{ help, list, all, quick, json },
     only: values.only === undefined ? null : values.only.split(',').map((name) => name.trim()),
     people: peopleOf(values.people) ?? (quick ? QUICK_PEOPLE : PEOPLE),
     out: values.out ?? 'bench-results',
@@ -46,20 +52,25 @@ export function benchOptions(args: readonly string[]): Options {
 
 /** Those that were asked for. @throws UsageError */
 export function chosen(
-  all: readonly Measurement[],
-  { only }: Pick<Options, 'only'>,
+  table: readonly Measurement[],
+  studies: readonly Measurement[],
+  { only, all, quick }: Pick<Options, 'only' | 'all' | 'quick'>,
 ): readonly Measurement[] {
-  const unknown = only?.find((name) => !all.some((one) => one.name === name));
+  const whole = [...table, ...studies];
+  const unknown = only?.find((name) => !whole.some((one) => one.name === name));
   if (unknown !== undefined) throw new UsageError(`There is no measurement ${unknown}.`);
-  return only === null ? all : all.filter(({ name }) => only.includes(name));
+  if (only !== null) return whole.filter(({ name }) => only.includes(name));
+  if (all) return whole;
+  return quick ? table.slice(0, QUICKLY) : table;
 }
 
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  const flags = { list: flag, quick: flag, json: flag, help: { ...flag, short: 'h' } };
+  const flags = { list: flag, all: flag, quick: flag, json: flag };
   try {
-    const options = { only: text, people: text, out: text, ...flags };
+    const help = { ...flag, short: 'h' };
+    const options = { only: text, people: text, out: text, help, ...flags };
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     throw new UsageError((error as Error).message);

@@ -131,7 +131,7 @@ interface Rival {
 /** With the better one of its settings, as a short try tells. */
 async function startBest(
   peer: Peer,
-  { stage, generator, say }: Bench,
+  { stage, generator, quick, say }: Bench,
   target: (url: string) => Contestant['target'],
 ): Promise<Rival> {
   const environment = await stage.peerSettings();
@@ -140,6 +140,8 @@ async function startBest(
     const contestant = { name: peer.name, target: target(running.url), pid: running.pid };
     return { peer, contestant, running, setting };
   };
+  const usual = peer.choices.at(-1);
+  if (quick) return start(usual === undefined ? '' : `${usual.name} (nothing else tried)`, usual);
   const tried: { choice: Choice; rate: number }[] = [];
   for (const choice of peer.choices) {
     const { contestant, running } = await start(choice.name, choice);

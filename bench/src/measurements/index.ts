@@ -16,8 +16,8 @@ import { TOKENS } from './tokens.js';
 import { TRACKING } from './tracking.js';
 import { WRITING } from './writing.js';
 
-/** In the order of the table. */
-export const MEASUREMENTS: readonly Measurement[] = [
+/** What has a floor, or belongs beside what has one; in the order of the table. */
+export const TABLE: readonly Measurement[] = [
   HEARTBEATS,
   ROAD,
   TRACKING,
@@ -26,12 +26,10 @@ export const MEASUREMENTS: readonly Measurement[] = [
   READING,
   GROWTH,
   TOKENS,
-  NEWCOMERS,
   MEMORY,
   IDLE,
   COSTS,
-  BATCHES,
-  QUEUES,
-  PARTITIONS,
-  INDEXES,
 ];
+
+/** What a setting or a shape was chosen by. */
+export const STUDIES: readonly Measurement[] = [NEWCOMERS, BATCHES, QUEUES, PARTITIONS, INDEXES];

@@ -34,10 +34,10 @@ export const ROAD: Measurement = {
     const [mine, theirs] = [road, bare].map(({ name }) => scores.get(name)!);
     const spread = spreadOf(mine!.map((score, at) => score.perSecond / theirs![at]!.perSecond));
 
-    say('60 s at once, with witnesses');
     const witnesses = new Witnesses(stage.people.slice(people), api.url + PATH);
     witnesses.start();
     const load = { seconds: quick ? 10 : 60, connections: CONNECTIONS };
+    say(`${load.seconds} s at once, with witnesses`);
     const { perSecond, failures } = await generator.run(road.target, load);
     await witnesses.stop();
     const deadline = performance.now() + EMPTY_WITHIN;
@@ -45,7 +45,7 @@ export const ROAD: Measurement = {
     const wrong = await wrongRows(bench, witnesses, deadline);
     const bareRate = median(theirs!.map((score) => score.perSecond));
     const told = [
-      `60 s: ${Math.round(perSecond)}/s of ${Math.round(bareRate)}/s, ${failures} failures`,
+      `${load.seconds} s: ${Math.round(perSecond)}/s of ${Math.round(bareRate)}/s, ${failures} failures`,
       `queue empty after ${empty.toFixed(0)} ms (rounds: ${Math.max(...emptied).toFixed(0)} ms)`,
       `${wrong} of ${witnesses.answers} witnesses' rows wrong`,
     ];
