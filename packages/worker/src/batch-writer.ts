@@ -83,6 +83,9 @@ export class BatchWriter {
   /** Whose rows were locked at the last look. */
   #locked: ReadonlySet<UserId> = new Set();
   #alarm: Alarm = NO_ALARM;
+  /** Whether the last flush took the pressing alone, and when the last ended that did not. */
+  #isAlone = false;
+  #restsSince: number = AT_ONCE;
   #flushing: Promise<void> | undefined;
 
   constructor(parts: BatchWriterParts, settings: BatchSettings) {
@@ -161,11 +164,15 @@ export class BatchWriter {
     this.#flushAt(Math.min(this.#urgent ? AT_ONCE : this.#dueAt(), retryAt));
   }
 
-  /** When all that is queued must be written, even if nobody waits for it; by the monotonic clock. */
+  /**
+   * When all that is queued must be written, even if nobody waits for it. The wait begins anew with
+   * each flush that took all it could: the more there is to do, the more is done by a transaction.
+   */
   #dueAt(): number {
-    if (this.#queuedEvents >= this.#settings.maxUsers) return AT_ONCE;
+    const { maxUsers, maxWait } = this.#settings;
+    if (this.#queuedEvents >= maxUsers) return AT_ONCE;
     const oldest = this.#queue.find(({ delivery }) => !delivery.urgent);
-    return oldest === undefined ? NEVER : oldest.heldSince + this.#settings.maxWait;
+    return oldest === undefined ? NEVER : Math.max(oldest.heldSince, this.#restsSince) + maxWait;
   }
 
   #flushAt(at: number): void {
@@ -188,6 +195,7 @@ export class BatchWriter {
     const flushing = this.#flush().finally(() => {
       if (this.#flushing !== flushing) return; // It was left to itself.
       this.#flushing = undefined;
+      if (!this.#isAlone) this.#restsSince = performance.now();
       this.#schedule();
     });
     this.#flushing = flushing;
@@ -225,24 +233,26 @@ export class BatchWriter {
    */
   #take(): HeldDelivery[] {
     const pressing = this.#pressing();
-    const isAlone = pressing.length > 0 && this.#dueAt() > performance.now();
-    const inTurn = isAlone ? pressing : [...this.#queue.slice(0, 1), ...pressing, ...this.#queue];
+    this.#isAlone = pressing.length > 0 && this.#dueAt() > performance.now();
     const taken = new Set<HeldDelivery>();
-    let events = 0;
-    for (const held of new Set(inTurn)) {
-      if (events >= this.#settings.maxUsers) break;
+    let room = this.#settings.maxUsers;
+    for (const held of new Set(this.#isAlone ? pressing : [...pressing, ...this.#queue])) {
+      if (room <= 0) break;
       taken.add(held);
-      events += held.delivery.events.length;
+      room -= held.delivery.events.length;
     }
+    const [oldest] = this.#queue;
+    if (!this.#isAlone && oldest !== undefined) taken.add(oldest);
     this.#queue = this.#queue.filter((held) => !taken.has(held));
-    this.#queuedEvents -= events;
+    for (const { delivery } of taken) this.#queuedEvents -= delivery.events.length;
     this.#urgent = this.#queue.some(({ delivery }) => delivery.urgent);
     return [...taken];
   }
 
   /**
-   * Those whose sender waits, and what else is held of the same users: no row depends on the order of
-   * its events, but what the sender is told, and whether an event finds a user whom another creates.
+   * Those whose sender waits, and whatever else that names the same users is held: no row depends on
+   * the order of its events, but what is answered, and whether an event finds the user whom another
+   * one creates.
    */
   #pressing(): readonly HeldDelivery[] {
     if (!this.#urgent) return [];
