@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chart } from './chart.js';
 import { endLoads, type LoadGenerator, loadGenerator } from './load.js';
@@ -16,7 +16,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const measurements = chosen(TABLE, STUDIES, options);
-  mkdirSync(options.out, { recursive: true });
+  makeFolder(options.out);
   const generator = await loadGenerator();
   let machine: Machine | undefined;
   const results: Result[] = [];
@@ -24,7 +24,7 @@ async function main(args: readonly string[]): Promise<number> {
     const stage = await Stage.start();
     machine ??= await machineOf(stage, generator.name);
     results.push(await measure(measurement, stage, generator, options));
-    keep(results, machine, options);
+    keep(results, { machine, options, complete: results.length === measurements.length });
     await endLoads();
     await stage.stop();
   }
@@ -53,9 +53,28 @@ async function measure(
   }
 }
 
+/** @throws UsageError */
+function makeFolder(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    accessSync(out, constants.W_OK);
+  } catch (error) {
+    throw new UsageError(`Nothing can be written to ${out}: ${(error as Error).message}`);
+  }
+}
+
+interface Run {
+  readonly machine: Machine;
+  readonly options: Options;
+  /** Whether all that was asked for has been measured. */
+  readonly complete: boolean;
+}
+
 /** After each: the whole takes an hour, and may be ended before. */
-function keep(results: readonly Result[], machine: Machine, { out, quick }: Options): void {
-  writeFileSync(join(out, 'bench.json'), jsonText(results, machine, quick));
+function keep(results: readonly Result[], { machine, options, complete }: Run): void {
+  const { out, quick } = options;
+  const report = { complete, ...reportJson(results, machine, quick) };
+  writeFileSync(join(out, 'bench.json'), jsonText(report));
   for (const { measurement, figures } of results) {
     for (const { curve } of figures) {
       if (curve !== undefined) writeFileSync(join(out, `${measurement.name}.svg`), chart(curve));
@@ -64,12 +83,14 @@ function keep(results: readonly Result[], machine: Machine, { out, quick }: Opti
 }
 
 function tell(results: readonly Result[], machine: Machine, { quick, json }: Options): void {
-  const text = json ? jsonText : reportText;
-  process.stdout.write(text(results, machine, quick));
+  const text = json
+    ? jsonText(reportJson(results, machine, quick))
+    : reportText(results, machine, quick);
+  process.stdout.write(text);
 }
 
-function jsonText(results: readonly Result[], machine: Machine, quick: boolean): string {
-  return `${JSON.stringify(reportJson(results, machine, quick), null, 2)}\n`;
+function jsonText(report: object): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
 }
 
 function listText(): string {

@@ -5,7 +5,8 @@ export const HELP = `Usage: npm run bench [-- options]
 
   --only a,b        these measurements alone; --list says which there are
   --all             the studies, too: what settings and shapes were chosen by
-  --quick           a look, no figure to quote: shorter and fewer rounds; of the table the first two
+  --quick           a look, no figure to quote: shorter and fewer rounds, fewer people, one setting
+                    of each peer; without --only and --all the first two alone
   --people N        how many users have tokens. Default: 100000 (--quick: 20000)
   --json            print the result as JSON
   --out FOLDER      where bench.json and the curves go. Default: bench-results
@@ -42,6 +43,7 @@ const QUICKLY = 2;
 export function benchOptions(args: readonly string[]): Options {
   const { help = false, list = false, all = false, ...values } = parse(args);
   const { quick = false, json = false } = values;
+  if (all && values.only !== undefined) throw new UsageError('--only or --all, not both.');
   return {
     ...{ help, list, all, quick, json },
     only: values.only === undefined ? null : values.only.split(',').map((name) => name.trim()),

@@ -63,7 +63,7 @@ export function reached(results: readonly Result[]): boolean {
   );
 }
 
-export function reportJson(results: readonly Result[], machine: Machine, quick: boolean): unknown {
+export function reportJson(results: readonly Result[], machine: Machine, quick: boolean): object {
   return {
     machine,
     quick,

@@ -28,6 +28,7 @@ describe('The options of npm run bench', () => {
   it('refuse what makes no sense', () => {
     expect(() => benchOptions(['--fast'])).to.throw(UsageError, /--fast/);
     expect(() => benchOptions(['--people', '3'])).to.throw(UsageError, /--people takes/);
+    expect(() => benchOptions(['--all', '--only', 'idle'])).to.throw(UsageError, /not both/);
     const options = benchOptions(['--only', 'lunch']);
     expect(() => names(options)).to.throw(UsageError, /no measurement lunch/);
   });
