@@ -131,6 +131,14 @@ export class Stage {
     return messageCount;
   }
 
+  /** Users who have ever been seen. */
+  async seen(): Promise<number> {
+    const { rows } = await this.pool.query<{ seen: string }>(
+      'SELECT count(last_seen) AS seen FROM user_presence',
+    );
+    return Number(rows[0]!.seen);
+  }
+
   async #withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     this.#connection ??= await connect(this.broker.url);
     const channel = await this.#connection.createChannel();

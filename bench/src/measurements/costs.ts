@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Figure } from '../figure.js';
+import { introduceAll } from '../introduction.js';
 import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
 import { metricsOf } from '../metrics.js';
@@ -12,7 +13,8 @@ const WARM_UP = 5;
 export const COSTS: Measurement = {
   name: 'costs',
   about: 'what one heartbeat costs each part: processor time, WAL, bytes to the broker',
-  run: async ({ stage, people, quick, say }) => {
+  run: async (bench) => {
+    const { stage, people, quick, say } = bench;
     const seconds = quick ? 10 : 60;
     await stage.populate(people);
     const tokens = await stage.tokens(people);
@@ -20,14 +22,13 @@ export const COSTS: Measurement = {
     const worker = await stage.system.spawnWorker();
     await stage.system.ready(worker.opsUrl, worker.process);
     const target = { method: 'POST', url: `${api.url}/api/users/heartbeat/`, tokens };
-    const all = Math.ceil(people / RATE);
-    // Everybody speaks once before it counts: tokens are verified, users looked up, rows written.
-    const warm = all + WARM_UP;
+    // Before it counts tokens are verified, users looked up, and rows written for the first time.
+    await introduceAll(bench, target);
     const load = openLoop(target, {
-      ...{ seconds: seconds + 2, warmUp: warm },
+      ...{ seconds: seconds + 2, warmUp: WARM_UP },
       ...{ rate: RATE, connections: 64 },
     });
-    await wait(warm * 1_000);
+    await wait(WARM_UP * 1_000);
     const pids = [api.process.pid, stage.broker.pid, worker.process.pid, stage.postgres.pid];
     const look = async () => {
       const [ofApi, ofWorker] = [await metricsOf(api.opsUrl), await metricsOf(worker.opsUrl)];

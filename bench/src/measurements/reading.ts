@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Figure } from '../figure.js';
+import { introduceAll } from '../introduction.js';
 import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
 import { type Asked, ask, probe, WARM_UP } from '../probe.js';
@@ -24,7 +25,8 @@ export const READING: Measurement = {
   name: 'reading',
   about:
     'how long reads and set-online-status take among a million users, beside 5,000 heartbeats/s',
-  run: async ({ stage, people, quick, say }) => {
+  run: async (bench) => {
+    const { stage, people, quick, say } = bench;
     const users = quick ? USERS / 10 : USERS;
     await stage.populate(people);
     say(`${users} users`);
@@ -37,8 +39,9 @@ export const READING: Measurement = {
     const count = quick ? 100 : 1_000;
     const seconds = 10 + (9 * (count + WARM_UP)) / RATE + (quick ? 5 : 30);
     const target = { method: 'POST', url: url('/api/users/heartbeat/'), tokens };
-    // Until everybody is online, and was answered: who is new costs more, so that there is a backlog.
-    const warmUp = (2 * people) / HEARTBEATS + 5;
+    await introduceAll(bench, target);
+    // Whoever spoke long ago may count as offline again.
+    const warmUp = people / HEARTBEATS + 5;
     const load = openLoop(target, {
       ...{ seconds, warmUp },
       ...{ rate: HEARTBEATS, connections: CONNECTIONS },
