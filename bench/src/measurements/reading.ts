@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { encodeCursor } from '@presence/adapters/postgres';
 import type { Figure } from '../figure.js';
 import { introduceAll } from '../introduction.js';
 import { openLoop } from '../load.js';
@@ -11,12 +12,14 @@ const CONNECTIONS = 64;
 const RATE = 20;
 const ADMIN = '/api/users/admin/users';
 const LIST = '/api/users/management';
-/** Of 50 each: how far a reader has paged. */
+const PER_PAGE = 50;
+/** How far a reader has paged. */
 const DEEP_PAGE = 1_000;
 
 interface Read {
   readonly what: string;
-  readonly path: string;
+  /** Or what it is each time. */
+  readonly path: string | (() => string);
   readonly floor?: number;
   readonly goal?: number;
 }
@@ -40,34 +43,32 @@ export const READING: Measurement = {
     const seconds = 10 + (9 * (count + WARM_UP)) / RATE + (quick ? 5 : 30);
     const target = { method: 'POST', url: url('/api/users/heartbeat/'), tokens };
     await introduceAll(bench, target);
-    // Whoever spoke long ago may count as offline again.
-    const warmUp = people / HEARTBEATS + 5;
+    // Who spoke first may count as offline by now: everybody speaks twice more, the load's start aside.
+    const warmUp = (2 * people) / HEARTBEATS + 5;
     const load = openLoop(target, {
       ...{ seconds, warmUp },
       ...{ rate: HEARTBEATS, connections: CONNECTIONS },
     });
     await wait(warmUp * 1_000);
 
+    const anyone = () => 1 + Math.floor(Math.random() * users);
     const read = (path: string): Asked => ({ method: 'GET', url: url(path), token });
     const deep = quick ? DEEP_PAGE / 10 : DEEP_PAGE;
-    const cursor = await cursorOf(read, deep);
+    const byCursor = () => `${ADMIN}/online/?cursor=${placeOf(deep)}`;
+    await assertFull(read(byCursor()));
     const reads: readonly Read[] = [
-      { what: 'status', path: '', floor: 5, goal: 2 },
+      { what: 'status', path: () => `${ADMIN}/${anyone()}/online-status/`, floor: 5, goal: 2 },
       { what: 'online, page 1', path: `${ADMIN}/online/`, floor: 10, goal: 3 },
-      {
-        ...{ what: `online, cursor page ${deep}`, path: `${ADMIN}/online/?cursor=${cursor}` },
-        ...{ floor: 10, goal: 3 },
-      },
+      { what: `online, cursor page ${deep}`, path: byCursor, floor: 10, goal: 3 },
       { what: 'filter online', path: `${LIST}/list/?online_status=online`, floor: 10, goal: 3 },
       { what: 'filter away', path: `${LIST}/list/?online_status=away`, floor: 10, goal: 3 },
       { what: 'statistics', path: `${LIST}/statistics/`, floor: 10, goal: 3 },
       { what: `online, page=${deep}`, path: `${ADMIN}/online/?page=${deep}` },
       { what: 'liveness, which reads nothing', path: '/health/live' },
     ];
-    const anyone = () => 1 + Math.floor(Math.random() * users);
     const figures: Figure[] = [];
     for (const { what, path, ...marks } of reads) {
-      const next = () => read(path === '' ? `${ADMIN}/${anyone()}/online-status/` : path);
+      const next = () => read(typeof path === 'string' ? path : path());
       const { p50, p99 } = await probe(next, { count, rate: RATE });
       const note = `p50 ${p50.toFixed(1)} ms`;
       figures.push({ what: `${what}: p99`, value: p99, unit: 'ms', ...marks, note });
@@ -92,15 +93,17 @@ export const READING: Measurement = {
   },
 };
 
-/** Pages by key up to one, and says where the next begins. */
-async function cursorOf(read: (path: string) => Asked, page: number): Promise<string> {
-  let path = `${ADMIN}/online/`;
-  for (let turn = 1; ; turn++) {
-    const answer = await ask(read(path));
-    const { pagination } = JSON.parse(answer) as { pagination: { next_cursor: string | null } };
-    const cursor = pagination.next_cursor;
-    if (cursor === null) throw new Error(`Who is online ends at page ${turn}, not after ${page}.`);
-    if (turn === page) return encodeURIComponent(cursor);
-    path = `${ADMIN}/online/?cursor=${encodeURIComponent(cursor)}`;
-  }
+/**
+ * Where that page begins now, most recent first: so many users have been seen since then. A cursor
+ * that was once handed out is soon behind everybody, and what it is answered is an empty page.
+ */
+function placeOf(page: number): string {
+  const users = page * PER_PAGE;
+  return encodeCursor([Math.round(Date.now() - (users / HEARTBEATS) * 1_000), 0]);
+}
+
+/** @throws where that page is not full: to read it would say nothing. */
+async function assertFull(asked: Asked): Promise<void> {
+  const { online_users: users } = JSON.parse(await ask(asked)) as { online_users: unknown[] };
+  if (users.length < PER_PAGE) throw new Error(`Of that page there are ${users.length} users.`);
 }

@@ -1,6 +1,7 @@
 export type { Pool } from 'pg';
 export { PostgresAsOfStore } from './as-of-store.js';
 export { PostgresChangeOutbox } from './change-outbox.js';
+export { encodeCursor } from './cursor.js';
 export { PostgresIdentityStore } from './identity-store.js';
 export { PostgresLeaseStore } from './lease-store.js';
 export { LOGIN_LIMITS, type LoginLimits, PostgresLoginLimiter } from './login-limiter.js';
