@@ -87,12 +87,17 @@ describe('what is no proper HTTP', () => {
   });
 
   it('does not keep others waiting: 200 half-open requests are dropped in time', async () => {
-    const slow = Array.from({ length: 200 }, () => raw('GET /health/live HTTP/1.1\r\nHost: x\r\n'));
-    const since = performance.now();
+    api = await startWorld({ requestTimeout: 3_000 });
+    let dropped = 0;
+    const slow = Array.from({ length: 200 }, async () => {
+      const told = await raw('GET /health/live HTTP/1.1\r\nHost: x\r\n');
+      dropped++;
+      return told;
+    });
     expect((await api.client.get('/health/live')).status).to.equal(200);
-    expect(performance.now() - since).to.be.below(250);
+    expect(dropped).to.equal(0);
     for (const told of await Promise.all(slow)) expectProblem(told, 408);
-  });
+  }).timeout(20_000);
 
   it('is not waited for where a client takes nothing of its answer', async () => {
     const limits = { keepAliveTimeout: 60_000, requestTimeout: 60_000, answerTimeout: 200 };
