@@ -13,7 +13,7 @@ export interface Measurement {
 export interface Bench {
   readonly stage: Stage;
   readonly generator: LoadGenerator;
-  /** A look of two minutes: shorter rounds, fewer of them, fewer people. */
+  /** A look: shorter rounds, fewer of them, fewer people. */
   readonly quick: boolean;
   /** How many users have tokens. */
   readonly people: number;

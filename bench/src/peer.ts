@@ -16,7 +16,7 @@ type Settings = Readonly<Record<string, string>>;
 export interface Peer {
   readonly name: string;
   readonly about: string;
-  /** Two, of which the better one is measured, and mostly it is the last; where there is nothing to set, none. */
+  /** Two, of which the better one is measured, mostly the last; none where nothing can be set. */
   readonly choices: readonly Choice[];
   /** What it needs that this machine lacks; `null`: it can run. */
   missing(): string | null;

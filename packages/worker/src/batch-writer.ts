@@ -1,27 +1,22 @@
-import {
-  type CommittedStatus,
-  type Delivery,
-  type Duration,
-  identityKey,
-  type Millis,
-  type PresenceStore,
-  type ReportedEvent,
-  type UserId,
-  type Verdict,
+import type {
+  CommittedStatus,
+  Delivery,
+  Duration,
+  Millis,
+  PresenceStore,
+  UserId,
+  Verdict,
 } from '@presence/domain';
 import { applyBatch } from './apply-batch.js';
 import { Batch, type Outcome } from './batch.js';
+import { DeliveryQueue, NEVER, type QueueSettings } from './delivery-queue.js';
 import { HeldDelivery, type HeldEvent } from './held-delivery.js';
 import type { Logger } from './logger.js';
 import type { WorkerMetrics } from './metrics.js';
 import { type RetrySettings, whileUnavailable } from './retry.js';
 import type { UserResolver } from './user-resolver.js';
 
-export interface BatchSettings {
-  /** A flush begins once this many events are held … */
-  readonly maxUsers: number;
-  /** … or the oldest has waited this long; at once for an event whose sender waits. */
-  readonly maxWait: Duration;
+export interface BatchSettings extends QueueSettings {
   /** After this long without a verdict a delivery is handed back. Default {@link HOLD_AT_MOST}. */
   readonly holdAtMost?: Duration;
 }
@@ -49,11 +44,7 @@ const HOLD_AT_MOST: Duration = 600_000;
 /** How often rows that somebody else has locked are looked at again. */
 const LOCKED_RETRY: Duration = 500;
 
-/** Moments by the monotonic clock. */
-const AT_ONCE = 0;
-const NEVER = Number.POSITIVE_INFINITY;
-
-/** When the next flush begins unless it is called for sooner. */
+/** When the next flush begins unless it is called for sooner; by the monotonic clock. */
 interface Alarm {
   readonly at: number;
   readonly timer?: NodeJS.Timeout;
@@ -74,23 +65,19 @@ export class BatchWriter {
   #patience = new AbortController();
   /** In order of receipt. */
   readonly #unsettled = new Set<HeldDelivery>();
-  #queue: HeldDelivery[] = [];
-  #queuedEvents = 0;
-  #urgent = false;
+  readonly #queue: DeliveryQueue;
   #closing = false;
   /** What waits for rows that somebody else has locked, since somebody awaits its effect. */
   #waiting: HeldEvent[] = [];
   /** Whose rows were locked at the last look. */
   #locked: ReadonlySet<UserId> = new Set();
   #alarm: Alarm = NO_ALARM;
-  /** Whether the last flush took the pressing alone, and when the last ended that did not. */
-  #isAlone = false;
-  #restsSince: number = AT_ONCE;
   #flushing: Promise<void> | undefined;
 
   constructor(parts: BatchWriterParts, settings: BatchSettings) {
     this.#parts = parts;
     this.#settings = settings;
+    this.#queue = new DeliveryQueue(settings);
   }
 
   /** Since when the oldest delivery without a verdict is held; `null` when there is none. */
@@ -103,8 +90,6 @@ export class BatchWriter {
     const held = new HeldDelivery(delivery, this.#parts.now());
     this.#unsettled.add(held);
     this.#queue.push(held);
-    this.#queuedEvents += delivery.events.length;
-    this.#urgent ||= delivery.urgent;
     this.#schedule();
     return held.verdict;
   }
@@ -131,9 +116,7 @@ export class BatchWriter {
     this.#patience = new AbortController();
     this.#disarm();
     this.#flushing = undefined;
-    this.#queue = [];
-    this.#queuedEvents = 0;
-    this.#urgent = false;
+    this.#queue.clear();
     this.#waiting = [];
     this.#handBack([...this.#unsettled]);
   }
@@ -155,24 +138,13 @@ export class BatchWriter {
 
   async #drain(signal: AbortSignal): Promise<void> {
     while (this.#flushing) await this.#flushing;
-    while (this.#queue.length > 0 && !signal.aborted) await this.#flush();
+    while (!this.#queue.isEmpty && !signal.aborted) await this.#flush();
   }
 
   #schedule(): void {
     if (this.#flushing || this.#closing) return;
     const retryAt = this.#waiting.length > 0 ? performance.now() + LOCKED_RETRY : NEVER;
-    this.#flushAt(Math.min(this.#urgent ? AT_ONCE : this.#dueAt(), retryAt));
-  }
-
-  /**
-   * When all that is queued must be written, even if nobody waits for it. The wait begins anew with
-   * each flush that took all it could: the more there is to do, the more is done by a transaction.
-   */
-  #dueAt(): number {
-    const { maxUsers, maxWait } = this.#settings;
-    if (this.#queuedEvents >= maxUsers) return AT_ONCE;
-    const oldest = this.#queue.find(({ delivery }) => !delivery.urgent);
-    return oldest === undefined ? NEVER : Math.max(oldest.heldSince, this.#restsSince) + maxWait;
+    this.#flushAt(Math.min(this.#queue.flushAt, retryAt));
   }
 
   #flushAt(at: number): void {
@@ -195,14 +167,14 @@ export class BatchWriter {
     const flushing = this.#flush().finally(() => {
       if (this.#flushing !== flushing) return; // It was left to itself.
       this.#flushing = undefined;
-      if (!this.#isAlone) this.#restsSince = performance.now();
+      this.#queue.flushed(performance.now());
       this.#schedule();
     });
     this.#flushing = flushing;
   }
 
   async #flush(): Promise<void> {
-    const queued = this.#take();
+    const queued = this.#queue.take(performance.now());
     const waiting = this.#waiting;
     if (queued.length + waiting.length === 0) return;
     const { signal } = this.#patience;
@@ -225,43 +197,6 @@ export class BatchWriter {
       this.#waiting = [];
       this.#handBack([...queued, ...waiting.map(({ held }) => held)]);
     }
-  }
-
-  /**
-   * Whole deliveries until they hold enough events: those that are pressing, and alone where the
-   * others may still wait. Else the oldest comes along in any case, so that none waits for ever.
-   */
-  #take(): HeldDelivery[] {
-    const pressing = this.#pressing();
-    this.#isAlone = pressing.length > 0 && this.#dueAt() > performance.now();
-    const taken = new Set<HeldDelivery>();
-    let room = this.#settings.maxUsers;
-    for (const held of new Set(this.#isAlone ? pressing : [...pressing, ...this.#queue])) {
-      if (room <= 0) break;
-      taken.add(held);
-      room -= held.delivery.events.length;
-    }
-    const [oldest] = this.#queue;
-    if (!this.#isAlone && oldest !== undefined) taken.add(oldest);
-    this.#queue = this.#queue.filter((held) => !taken.has(held));
-    for (const { delivery } of taken) this.#queuedEvents -= delivery.events.length;
-    this.#urgent = this.#queue.some(({ delivery }) => delivery.urgent);
-    return [...taken];
-  }
-
-  /**
-   * Those whose sender waits, and whatever else that names the same users is held: no row depends on
-   * the order of its events, but what is answered, and whether an event finds the user whom another
-   * one creates.
-   */
-  #pressing(): readonly HeldDelivery[] {
-    if (!this.#urgent) return [];
-    const awaited = this.#queue.filter(({ delivery }) => delivery.urgent);
-    const users = new Set(awaited.flatMap(({ delivery }) => delivery.events.map(userKey)));
-    return this.#queue.filter(
-      ({ delivery }) =>
-        delivery.urgent || delivery.events.some((event) => users.has(userKey(event))),
-    );
   }
 
   /** The next batch, and of the users that were locked at the last look those who still are. */
@@ -346,8 +281,4 @@ export class BatchWriter {
       lag: now - oldest,
     });
   }
-}
-
-function userKey({ user }: ReportedEvent): UserId | string {
-  return typeof user === 'number' ? user : identityKey(user);
 }
