@@ -214,13 +214,17 @@ onEachDatabase('PostgresSessionStore', (database) => {
 
     beforeEach(async () => {
       await book.open('0', 'before', 1, NOW - MINUTE);
+      await hold();
+    });
+
+    afterEach(() => release());
+
+    async function hold(): Promise<void> {
       locker = await pool.connect();
       await locker.query('BEGIN');
       await locker.query('SELECT FROM user_presence WHERE user_id = 1 FOR UPDATE');
       held = true;
-    });
-
-    afterEach(() => release());
+    }
 
     async function release(): Promise<void> {
       if (!held) return;
@@ -253,6 +257,17 @@ onEachDatabase('PostgresSessionStore', (database) => {
       await release();
       expect(await drain()).to.equal(1);
       expect(await book.row()).to.deep.equal({ status: 'offline', lastSeen: NOW + MINUTE });
+    });
+
+    it('commits a logout later than all that is known, whatever the clock says, and answers so', async () => {
+      await release();
+      await book.open('ahead', 'ahead', 1, NOW + 2 * MINUTE);
+      await hold();
+      const offline = { status: 'offline', lastSeen: NOW + 2 * MINUTE + 1 };
+      expect(await book.end('before')).to.deep.equal({ presence: offline, pending: true });
+      await release();
+      expect(await drain()).to.equal(1);
+      expect(await book.row()).to.deep.equal(offline);
     });
 
     it('ends a session for reuse, and expired ones, just the same', async () => {

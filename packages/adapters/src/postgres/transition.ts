@@ -20,8 +20,8 @@ const LOCK_TIMEOUT: Duration = 1_000;
  * Gives a transition its effect within the caller's transaction: in the row, or, where that is
  * locked for longer than {@link LOCK_TIMEOUT}, in the inbox from which workers apply it.
  *
- * It is stamped later than all that the row knows: an event that a clock ahead of ours has stamped
- * would otherwise leave a user online who has just been told that he is logged out.
+ * It is stamped later than all that the row is known to hold: an event that a clock ahead of ours
+ * has stamped would otherwise leave a user online who has just been told that he is logged out.
  */
 export async function commitTransition(
   client: pg.ClientBase,
@@ -29,15 +29,15 @@ export async function commitTransition(
   policy: PresencePolicy,
 ): Promise<CommittedTransition> {
   const applied = await unless(isHeldUp, client, async () => {
-    const stamped = await stampLater(client, event);
+    const stamped = laterThan(await lockedLastSeen(client, event), event);
     const ended = event.type === 'logout' ? [event] : [];
     await writePresence(client, { events: [stamped], ended, progress: [] }, policy);
   });
-  if (!applied) await deferEvents(client, [event]);
   const presence = await committedStatus(client, event, policy);
-  return applied
-    ? { presence, pending: false }
-    : { presence: withEvent(presence, event), pending: true };
+  if (applied) return { presence, pending: false };
+  const stamped = laterThan(presence.lastSeen, event);
+  await deferEvents(client, [stamped]);
+  return { presence: withEvent(presence, stamped), pending: true };
 }
 
 /** Whether somebody else had the row at the time. */
@@ -66,13 +66,19 @@ export async function unless(
   }
 }
 
-async function stampLater(client: pg.ClientBase, event: PresenceEvent): Promise<PresenceEvent> {
+async function lockedLastSeen(
+  client: pg.ClientBase,
+  { userId }: PresenceEvent,
+): Promise<Millis | null> {
   const { rows } = await client.query<{ lastSeen: Millis | null }>({
     name: 'transition-lock',
     text: `SELECT last_seen AS "lastSeen" FROM user_presence WHERE user_id = $1 FOR UPDATE`,
-    values: [event.userId],
+    values: [userId],
   });
-  const lastSeen = rows[0]?.lastSeen ?? null;
+  return rows[0]?.lastSeen ?? null;
+}
+
+function laterThan(lastSeen: Millis | null, event: PresenceEvent): PresenceEvent {
   if (lastSeen === null || lastSeen < event.occurredAt) return event;
   return { ...event, occurredAt: lastSeen + 1 };
 }
