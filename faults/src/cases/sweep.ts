@@ -32,7 +32,7 @@ async function speakAtTheLastMoment(trial: Trial, who: Someone): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const api = system.addresses()[round % 2]!;
     await caller.heartbeat(api, who);
-    // As-of is behind the clock by half a second or so, and a sweep comes every second.
+    // As-of is behind the clock by a second or so at the most, and a sweep comes every second.
     await wait(OFFLINE_AFTER + trial.random() * 2_000);
   }
 }

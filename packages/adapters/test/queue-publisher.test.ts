@@ -139,6 +139,15 @@ describe('A publisher', () => {
     expect(outlet.progress.at(-1)?.last).to.equal(true);
   });
 
+  it('ticks when its clock begins a second, whenever it began itself', async () => {
+    const ahead = 500 - (Date.now() % 1_000);
+    publisher = new QueuePublisher(outlet, { clock: () => Date.now() + ahead });
+    await eventually(() => outlet.sent.length >= 4);
+    const ticks = outlet.progress.slice(1).map(({ through }) => through % 1_000_000);
+    expect(Math.min(...ticks)).to.be.below(250_000);
+    expectNoGap(outlet.progress);
+  });
+
   it('registers before it sends, and begins anew where its lease is gone', async () => {
     const leases = new Leases();
     publisher = new QueuePublisher(outlet, { leases });

@@ -110,7 +110,7 @@ export {
 } from './presence.js';
 export { compareSessionIds, NO_SESSION, type SessionId } from './session-id.js';
 export { compareStatus, isStatus, STATUSES, type Status } from './status.js';
-export type { Duration, Millis } from './time.js';
+export { type Duration, type Millis, untilPastSecond } from './time.js';
 export {
   type Identity,
   isUserId,

@@ -3,3 +3,12 @@ export type Millis = number;
 
 /** A length of time in whole milliseconds. */
 export type Duration = number;
+
+/** Timers may fire a little before the clock says so: that is no other second yet. */
+const TIMER_EARLY: Duration = 25;
+
+/** @returns how long it is until a second of the clock is `past` ms old, so at most 1,025 ms */
+export function untilPastSecond(past: Duration, now: Millis): Duration {
+  const wait = 1_000 - ((now - past) % 1_000);
+  return wait < TIMER_EARLY ? wait + 1_000 : wait;
+}

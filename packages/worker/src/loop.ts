@@ -3,7 +3,8 @@ import { pauseFor } from './retry.js';
 
 export interface LoopSettings {
   readonly name: string;
-  readonly interval: Duration;
+  /** How long to pause; where it is a function, it is asked after each run. */
+  readonly interval: Duration | (() => Duration);
 }
 
 /**
@@ -55,7 +56,12 @@ export class Loop {
         this.#onError(error, this.#settings.name);
         signal = this.#stopping.signal;
       }
-      await pauseFor(this.#settings.interval, signal);
+      await pauseFor(this.#interval, signal);
     }
+  }
+
+  get #interval(): Duration {
+    const { interval } = this.#settings;
+    return typeof interval === 'function' ? interval() : interval;
   }
 }

@@ -10,11 +10,12 @@ import {
   type PresenceStore,
   type SessionStore,
   Unavailable,
+  untilPastSecond,
   WORKER_LEASE,
 } from '@presence/domain';
 import type { BatchWriter } from './batch-writer.js';
 import type { Logger } from './logger.js';
-import { Loop } from './loop.js';
+import { Loop, type LoopSettings } from './loop.js';
 import type { WorkerMetrics } from './metrics.js';
 import type { Ticks } from './ticks.js';
 
@@ -48,6 +49,18 @@ const RELAYED_CHANGES = 1_000;
  */
 const MOST_CHANGES = 5_000_000;
 const EXPIRED_SESSIONS = 500;
+
+/**
+ * Past each second of the clock, as APIs and apps do it: so where nobody does anything all that is
+ * told is written by one statement, and as-of moves once for all of it.
+ */
+const TICK_AT: Duration = 0;
+const AS_OF_AT: Duration = 100;
+/** Farther behind than it is then, as-of waits for somebody who speaks at another moment. */
+const BEHIND: Duration = 500;
+const BEHIND_INTERVAL: Duration = 300;
+/** From one look for the broker to the next. */
+const UNCONNECTED_INTERVAL: Duration = 250;
 
 /**
  * How long the database may be away, or say nothing, before what is held is handed back: another
@@ -90,10 +103,18 @@ export class Worker {
     this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
     this.#loops = [
       this.#relay,
-      this.#loop('tick', 500, () => this.#tick()),
+      this.#loop(
+        'tick',
+        () => this.#untilTick,
+        () => this.#tick(),
+      ),
       this.#loop('lease', 2_000, () => this.#renewLease()),
-      this.#loop('hold', 250, () => this.#handBack()),
-      this.#loop('as-of', 500, () => this.#advanceAsOf(policy)),
+      this.#loop('hold', 1_000, () => this.#handBack()),
+      this.#loop(
+        'as-of',
+        () => this.#untilAsOf,
+        () => this.#advanceAsOf(policy),
+      ),
       this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('trim', 60_000, () => this.#trimOutbox()),
       this.#loop('deferred', 1_000, () => this.#applyDeferred()),
@@ -192,6 +213,16 @@ export class Worker {
     if (broker.connected) await ticks.tick({ blocked: broker.blocked });
   }
 
+  get #untilTick(): Duration {
+    const { broker, now } = this.#parts;
+    return broker.connected ? untilPastSecond(TICK_AT, now()) : UNCONNECTED_INTERVAL;
+  }
+
+  get #untilAsOf(): Duration {
+    const { lag = Number.POSITIVE_INFINITY } = this.#progress ?? {};
+    return lag > BEHIND ? BEHIND_INTERVAL : untilPastSecond(AS_OF_AT, this.#parts.now());
+  }
+
   async #relayChanges(): Promise<void> {
     const { outbox, changes, metrics } = this.#parts;
     let relayed = RELAYED_CHANGES;
@@ -254,7 +285,7 @@ export class Worker {
     while (ended === EXPIRED_SESSIONS) ended = await sessions.endExpired(EXPIRED_SESSIONS, now());
   }
 
-  #loop(name: string, interval: Duration, job: () => Promise<unknown>): Loop {
+  #loop(name: string, interval: LoopSettings['interval'], job: () => Promise<unknown>): Loop {
     return new Loop(
       { name, interval },
       async () => {

@@ -391,6 +391,80 @@ describe('A worker', function () {
     });
   });
 
+  describe('gives its word of progress', () => {
+    let said: number[];
+
+    /** @param onTick what happens when it does */
+    async function listen(onTick: () => Promise<void> = async () => {}): Promise<void> {
+      said = [];
+      const ticker = broker.ticker();
+      const listening: WorkerBroker = {
+        connected: true,
+        blocked: false,
+        source: (options) => broker.source(options),
+        changes: () => broker.changes(),
+        ticker: () => ({
+          tick: async (progress) => {
+            await onTick();
+            said.push(progress.through / 1_000);
+            return ticker.tick(progress);
+          },
+        }),
+      };
+      const logger = pino({ level: 'silent' });
+      const surroundings = { pool, broker: listening, registry: new Registry(), logger };
+      worker = await startWorker(surroundings, SETTINGS);
+      await eventually(() => said.length >= 3); // The first two are of its beginning.
+    }
+
+    /** Which transaction wrote as-of last, and how far it is, in ms. */
+    async function asOf(): Promise<{ by: string; at: number }> {
+      const { rows } = await pool.query<{ by: string; at: number }>(
+        'SELECT xmin AS by, (extract(epoch FROM as_of) * 1000)::float AS at FROM presence_clock',
+      );
+      return rows[0]!;
+    }
+
+    /** How often it looks whether as-of moves, from one of its words to the next but one. */
+    async function looks(): Promise<number> {
+      const from = said.length;
+      const seen = new Set<string>();
+      await eventually(() => said.length > from);
+      while (said.length <= from + 2) seen.add((await asOf()).by);
+      return seen.size;
+    }
+
+    it('right after each second, once', async () => {
+      await listen();
+      await eventually(() => said.length >= 6);
+      const past = said.slice(2).map((at) => at % 1_000);
+      expect(Math.min(...past)).to.be.below(250);
+      const pauses = said.slice(3).map((at, word) => at - said[word + 2]!);
+      expect(Math.max(...pauses)).to.be.above(900);
+    });
+
+    it('and moves as-of there before the next one', async () => {
+      const reached: boolean[] = [];
+      await listen(async () => {
+        const last = said.at(-1);
+        if (said.length > 2) reached.push((await asOf()).at >= last! - 1);
+      });
+      await eventually(() => reached.length >= 3);
+      expect(reached).to.not.include(false);
+    });
+
+    it('and looks again soon where as-of waits for somebody else', async () => {
+      await listen();
+      const alone = await looks();
+      await pool.query(
+        `INSERT INTO presence_publishers (id, kind, us_since)
+         SELECT gen_random_uuid(), 'app', extract(epoch FROM as_of) * 1000000 FROM presence_clock`,
+      );
+      await eventually(async () => (await asOf()).at < Date.now() - 2_000);
+      expect(await looks()).to.be.above(1.5 * alone);
+    });
+  });
+
   it('misses a broker that it can take from and not put into', async () => {
     const half = {
       connected: false,

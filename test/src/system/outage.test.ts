@@ -31,7 +31,7 @@ const EXPIRES_WITHIN = HOLD + 15_000;
 const WORKED_OFF_WITHIN = EXPIRES_WITHIN + OUTAGE / 10;
 /**
  * How long an app that is cut from the broker is certainly waited for where it has no database:
- * for a lease from its last message on, which was up to half a second before the cut.
+ * for a lease from its last message on, which was up to a second before the cut.
  */
 const WAITED_FOR = APP_LEASE - 2_000;
 

@@ -7,6 +7,7 @@ import {
   type ReportedEvent,
   type Submission,
   Unavailable,
+  untilPastSecond,
 } from '@presence/domain';
 import { MAX_BATCH_EVENTS } from '../wire/names.js';
 import { type Batch, BatchLog } from './batch-log.js';
@@ -30,7 +31,11 @@ export interface PublisherOptions {
  * route came to 0.75, 0.84, 0.92 and 0.94 of an untracked one.
  */
 const FLUSH_AFTER: Duration = 40;
-const TICK_EVERY: Duration = 500;
+/**
+ * Past each second of the clock: as-of waits for the slowest, and would be behind by another second
+ * if each publisher ticked at a moment of its own.
+ */
+const TICK_AT: Duration = 0;
 const RETRY_AFTER: Duration = 100;
 /** Batches on their way: 32 × 1,000 events is more than a broker confirms in 100 ms. */
 const MAX_IN_FLIGHT = 32;
@@ -44,12 +49,12 @@ export class QueuePublisher implements EventPublisher {
   readonly #metrics: PublisherMetrics;
   readonly #lease: Lease;
   readonly #log: BatchLog;
-  readonly #timers: NodeJS.Timeout[];
+  readonly #renewal: NodeJS.Timeout;
   /** False while a life is being begun: nothing can be cut without a name. */
   #named = false;
   #flushTimer: NodeJS.Timeout | undefined;
+  #tickTimer: NodeJS.Timeout | undefined;
   #due = false;
-  #lastCutAt = 0;
   #closing = false;
   #saidLast = false;
   #drained: (() => void) | undefined;
@@ -64,10 +69,8 @@ export class QueuePublisher implements EventPublisher {
     this.#log = new BatchLog({ publisher: '', kind: 'app', since: this.#wallMicros() });
     outlet.onReady(() => this.#resume());
     void this.#begin(this.#wallMicros());
-    this.#timers = [
-      setInterval(() => this.#tick(), TICK_EVERY),
-      setInterval(() => void this.#renew(), RENEW_EVERY),
-    ];
+    this.#renewal = setInterval(() => void this.#renew(), RENEW_EVERY);
+    this.#awaitTick();
   }
 
   get connected(): boolean {
@@ -123,8 +126,9 @@ export class QueuePublisher implements EventPublisher {
   }
 
   #stop(): void {
-    clearTimeout(this.#flushTimer);
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#disarm();
+    clearTimeout(this.#tickTimer);
+    clearInterval(this.#renewal);
   }
 
   /** Everything that is not confirmed goes out again, under a new name. */
@@ -158,16 +162,25 @@ export class QueuePublisher implements EventPublisher {
     else this.#flush();
   }
 
-  #tick(): void {
-    if (performance.now() - this.#lastCutAt >= TICK_EVERY - FLUSH_AFTER) this.#due = true;
-    this.#flush();
+  #awaitTick(): void {
+    this.#tickTimer = setTimeout(
+      () => {
+        this.#awaitTick();
+        this.#flushNow();
+      },
+      untilPastSecond(TICK_AT, this.#clock()),
+    );
   }
 
   #flushNow(): void {
-    clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
+    this.#disarm();
     this.#due = true;
     this.#flush();
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
   }
 
   #flush(): void {
@@ -186,8 +199,8 @@ export class QueuePublisher implements EventPublisher {
   #cut(): boolean {
     if (!this.#due || this.#saidLast) return false;
     this.#due = false;
+    this.#disarm(); // What it would have flushed is in this cut.
     this.#saidLast = this.#closing;
-    this.#lastCutAt = performance.now();
     this.#log.cut(this.#wallMicros(), this.#closing);
     return true;
   }
