@@ -55,9 +55,10 @@ const EXPIRED_SESSIONS = 500;
  * told is written by one statement, and as-of moves once for all of it.
  */
 const TICK_AT: Duration = 0;
-const AS_OF_AT: Duration = 100;
+/** Workers do not all ask at once: one alone gets to move it. */
+const AS_OF_AT: Duration = 100 + Math.random() * 50;
 /** Farther behind than it is then, as-of waits for somebody who speaks at another moment. */
-const BEHIND: Duration = 500;
+const BEHIND: Duration = 300;
 const BEHIND_INTERVAL: Duration = 300;
 /** From one look for the broker to the next. */
 const UNCONNECTED_INTERVAL: Duration = 250;
@@ -109,7 +110,11 @@ export class Worker {
         () => this.#tick(),
       ),
       this.#loop('lease', 2_000, () => this.#renewLease()),
-      this.#loop('hold', 1_000, () => this.#handBack()),
+      this.#loop(
+        'hold',
+        () => this.#untilHold,
+        () => this.#handBack(),
+      ),
       this.#loop(
         'as-of',
         () => this.#untilAsOf,
@@ -170,6 +175,12 @@ export class Worker {
   async #handBack(): Promise<void> {
     this.#parts.writer.handBackOverdue();
     await this.#standBack();
+  }
+
+  /** In time for {@link HOLD_ON}. */
+  get #untilHold(): Duration {
+    const left = this.#answeredAt + HOLD_ON - performance.now();
+    return Math.min(1_000, Math.max(250, left));
   }
 
   /** Leaves to others what cannot be written from here. */
