@@ -87,10 +87,18 @@ async function test(args) {
   const coverage = join(ROOT, 'coverage');
   rmSync(coverage, { recursive: true, force: true });
   mkdirSync(coverage);
-  const env = { ...process.env, NODE_V8_COVERAGE: join(coverage, 'raw') };
+  const failures = join(coverage, 'failures.txt');
+  const env = {
+    ...process.env,
+    NODE_V8_COVERAGE: join(coverage, 'raw'),
+    FAILURES_FILE: failures,
+  };
   const codes = await inLanes(env, join(coverage, 'second-lane.txt'));
   const failed = codes.find((code) => code !== 0);
-  if (failed !== undefined) return failed;
+  if (failed !== undefined) {
+    if (existsSync(failures)) say(`What failed:\n${readFileSync(failures, 'utf8')}`);
+    return failed;
+  }
   return (await tool('c8/bin/c8.js', ['report'])) || checkDomain();
 }
 
@@ -99,7 +107,8 @@ async function inLanes(env, file) {
   say('The tests run in two lanes; what the second prints comes once both are through.');
   const output = openSync(file, 'w');
   const quiet = { env, stdio: ['ignore', output, output] };
-  const [first, second] = TEST_LANES.map(mochaCommand);
+  const reporter = ['--reporter', 'scripts/lane-reporter.cjs'];
+  const [first, second] = TEST_LANES.map((files) => mochaCommand([...reporter, ...files]));
   const codes = await Promise.all([
     run(process.execPath, first, { env }),
     run(process.execPath, second, quiet),
