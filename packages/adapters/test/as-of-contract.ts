@@ -16,6 +16,8 @@ export interface AsOfUnderTest {
   readonly asOf: AsOfStore;
   readonly leases: LeaseStore;
   readonly store: PresenceStore;
+  /** Whether the database serves several connections at once. */
+  readonly concurrent: boolean;
 }
 
 const POLICY = asOfPolicy(30_000, 15_000);
@@ -222,4 +224,94 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(Math.max(...reached)).to.equal(start + 99);
     expect(await advance()).to.equal(start + 99);
   });
+
+  it('is moved by nobody who does not know what another has just gathered', async function () {
+    if (!under.concurrent) return;
+    this.timeout(60_000);
+    const reset = () =>
+      under.pool.query('UPDATE presence_clock SET as_of = $1', [new Date(start).toISOString()]);
+    for (let round = 0; round < 100; round++) {
+      await under.pool.query('TRUNCATE presence_publishers');
+      await settle([interval(randomUUID(), 0, 900)]);
+      await advance();
+      await reset();
+      await settle([interval(randomUUID(), 0, 100)]);
+      // Begun one after another: some are about to read while some have just gathered.
+      await Promise.all(Array.from({ length: 8 }, (_, caller) => nextTurn(caller % 3, advance)));
+      expect(await advance()).to.equal(start + 99);
+    }
+  });
+
+  describe('where something happens between reading and writing,', () => {
+    afterEach(() => Reflect.deleteProperty(under.pool, 'query'));
+
+    /** Has something done before as-of is next written, once. */
+    function beforeWriting(happen: () => Promise<unknown>): void {
+      const query = under.pool.query.bind(under.pool) as (config: unknown) => Promise<unknown>;
+      const wrapped = async (config: unknown) => {
+        if ((config as pg.QueryConfig).name === 'as-of-write') {
+          Reflect.deleteProperty(under.pool, 'query');
+          await happen();
+        }
+        return query(config);
+      };
+      Object.assign(under.pool, { query: wrapped });
+    }
+
+    it('is left to whoever has read later', async () => {
+      const [known, unknown] = [randomUUID(), randomUUID()];
+      await settle([interval(known, 0, 900)]);
+      beforeWriting(async () => {
+        await settle([interval(unknown, 0, 100)]);
+        expect(await advance()).to.equal(start + 99);
+      });
+      const { asOf, written } = await under.asOf.advance(POLICY);
+      expect({ asOf, written }).to.deep.equal({ asOf: start, written: false });
+      expect(await advance()).to.equal(start + 99);
+    });
+
+    it('is left where it is where one who is given up speaks after all', async () => {
+      const slow = randomUUID();
+      await under.leases.register(slow, 'worker', start * 1_000);
+      await under.pool.query(
+        `UPDATE presence_publishers SET heard_at = clock_timestamp() - interval '9 s'`,
+      );
+      await settle([interval(randomUUID(), 0, 900)]);
+      beforeWriting(async () => expect(await under.leases.renew(slow)).to.equal(true));
+      expect((await under.asOf.advance(POLICY)).written).to.equal(false);
+      expect(await advance()).to.equal(start);
+    });
+
+    it('is left to whoever is at it', async () => {
+      if (!under.concurrent) return;
+      await settle([interval(randomUUID(), 0, 900)]);
+      const other = await under.pool.connect();
+      beforeWriting(async () => {
+        await other.query('BEGIN');
+        await other.query('SELECT FROM presence_clock FOR UPDATE');
+      });
+      try {
+        expect((await under.asOf.advance(POLICY)).written).to.equal(false);
+      } finally {
+        await other.query('ROLLBACK');
+        other.release();
+      }
+      expect(await advance()).to.equal(start + 899);
+    });
+
+    it('is left where it is by one who was stopped for so long that others may have died', async function () {
+      this.timeout(20_000);
+      await settle([interval(randomUUID(), 0, 900)]);
+      beforeWriting(() => under.pool.query('SELECT pg_sleep(5.1)'));
+      const { asOf, written } = await under.asOf.advance(POLICY);
+      expect({ asOf, written }).to.deep.equal({ asOf: start, written: false });
+      expect(await advance()).to.equal(start + 899);
+    });
+  });
+}
+
+/** After so many turns of the event loop. */
+async function nextTurn(turns: number, work: () => Promise<unknown>): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+  await work();
 }

@@ -43,8 +43,8 @@ export interface LeaseStore {
 export interface AsOfStore {
   /**
    * Takes account of settled intervals and moves as-of on as far as they and the policy allow.
-   * @returns what it is then; `now`: the database's clock in the same snapshot; and whether this
-   *   caller has written it, or found another at it.
+   * @returns what it is then; `now`: the database's clock when it was asked; and whether this
+   *   caller has written it. Where another was at it, as-of is what it was before that one's turn.
    */
   advance(policy: AsOfPolicy): Promise<AsOf & { now: Millis; written: boolean }>;
 }
