@@ -145,6 +145,11 @@ describe('With many users, the newest tenth of them online, the database', funct
     expect(explaining.plans[0]).to.match(/Nested Loop.*\n.*Function Scan.*\n.*user_presence_pkey/);
   });
 
+  it('tells what is due by index', async () => {
+    const policy = { offlineAfter: 110_000, rememberSessions: 1, accessTokenTtl: 1 };
+    await new PostgresPresenceStore(explaining as unknown as pg.Pool, policy).due();
+  });
+
   it('has both fields in an index, as the documents ask', async () => {
     const { rows } = await pool.query<{ indexdef: string }>(
       `SELECT indexdef FROM pg_indexes WHERE tablename = 'user_presence' ORDER BY indexname`,

@@ -57,7 +57,7 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
   const ended = new EndedSessions();
   // Looked at all the time, not only when somebody asks: it remembers what has once been there.
   const onLook = () => void readiness.report();
-  const watch = new DatabaseWatch({ ...dependencies, ended, onLook });
+  const watch = new DatabaseWatch({ ...dependencies, now, ended, onLook });
   const { publisher } = dependencies;
   const readiness: Readiness = new Readiness({
     broker: () => publisher.connected,

@@ -1,9 +1,18 @@
-import { type Duration, type Millis, type SessionStore, Unavailable } from '@presence/domain';
+import {
+  type Duration,
+  type Millis,
+  type SessionStore,
+  Unavailable,
+  untilPastSecond,
+} from '@presence/domain';
 import type { Logger } from 'pino';
 import type { EndedSessions } from './ended-sessions.js';
 
-/** An ended session's tokens have to be refused everywhere within a second. */
-const INTERVAL: Duration = 400;
+/**
+ * When it looks, past each second: twice, since an ended session's tokens have to be refused
+ * everywhere within one. The workers have just moved as-of at the first of them.
+ */
+const LOOKS_AT: readonly Duration[] = [250, 750];
 /** A database that has not answered for this long counts as away, even if it has not said no. */
 const SILENCE: Duration = 3_000;
 
@@ -11,6 +20,7 @@ interface WatchOptions {
   readonly sessions: Pick<SessionStore, 'endedSince'>;
   readonly ended: EndedSessions;
   readonly logger: Logger;
+  readonly now: () => Millis;
   /** Called after each look. */
   readonly onLook?: () => void;
 }
@@ -115,7 +125,12 @@ export class DatabaseWatch {
       (error: unknown) => this.#report(error),
     );
     this.#options.onLook?.();
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), INTERVAL);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), this.#untilLook);
+  }
+
+  get #untilLook(): Duration {
+    const now = this.#options.now();
+    return Math.min(...LOOKS_AT.map((past) => untilPastSecond(past, now)));
   }
 
   async #look(): Promise<void> {

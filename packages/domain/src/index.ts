@@ -72,6 +72,7 @@ export {
   type ChangeOutbox,
   type ChangePublisher,
   type DeferredOutcome,
+  type DueWork,
   type EndedSession,
   type IdentityStore,
   identityKey,

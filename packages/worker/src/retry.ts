@@ -33,7 +33,7 @@ export async function whileUnavailable<T>(
 }
 
 /** Ends early when `signal` aborts. */
-export async function pauseFor(duration: Duration, signal: AbortSignal): Promise<void> {
+async function pauseFor(duration: Duration, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await delay(duration, undefined, { signal }).catch(() => {}); // An abort only shortens the pause.
 }

@@ -59,6 +59,7 @@ const TICK_AT: Duration = 0;
 const AS_OF_AT: Duration = 100 + Math.random() * 50;
 /** Farther behind than it is then, as-of waits for somebody who speaks at another moment. */
 const BEHIND: Duration = 300;
+/** Until the next look then, or up to three times that after one that another had the turn of. */
 const BEHIND_INTERVAL: Duration = 300;
 /** From one look for the broker to the next. */
 const UNCONNECTED_INTERVAL: Duration = 250;
@@ -72,9 +73,10 @@ const HOLD_ON: Duration = 5_000;
 
 /**
  * How long a worker may be without the queue before as-of no longer waits for it: as long as for one
- * that has died. What it held, the broker delivers to others.
+ * that has died, when that is looked at again, each other second. What it held, the broker delivers
+ * to others.
  */
-const UNCONNECTED_FOR: Duration = WORKER_LEASE;
+const UNCONNECTED_FOR: Duration = WORKER_LEASE - 1_000;
 /** The same where the queue is there and no tick is taken. Longer: it may be slow, and delivers. */
 const UNTOLD_FOR: Duration = 60_000;
 
@@ -87,6 +89,8 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
   readonly #relay: Loop;
+  readonly #sweeping: Loop;
+  readonly #deferred: Loop;
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
@@ -95,21 +99,34 @@ export class Worker {
   /** When the queue was last seen to be there, and when an alarm was, by the same clock. */
   #connectedAt = performance.now();
   #blockedAt = Number.NEGATIVE_INFINITY;
-  #progress: { asOf: Millis; lag: Duration; readAt: number } | undefined;
+  #progress: { asOf: Millis; lag: Duration; readAt: number; written: boolean } | undefined;
   #stoodBack = false;
   #stopping = false;
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
-    this.#relay = this.#loop('relay', 500, () => this.#relayChanges());
+    this.#relay = this.#loop('relay', undefined, () => this.#relayChanges());
+    this.#sweeping = this.#loop('sweep', undefined, () => this.#sweep());
+    this.#deferred = this.#loop('deferred', undefined, () => this.#applyDeferred());
     this.#loops = [
       this.#relay,
+      this.#sweeping,
+      this.#deferred,
+      this.#loop(
+        'due',
+        () => this.#untilSecond,
+        () => this.#look(),
+      ),
       this.#loop(
         'tick',
         () => this.#untilTick,
         () => this.#tick(),
       ),
-      this.#loop('lease', 2_000, () => this.#renewLease()),
+      this.#loop(
+        'lease',
+        () => this.#untilSecond + 1_000,
+        () => this.#renewLease(),
+      ),
       this.#loop(
         'hold',
         () => this.#untilHold,
@@ -120,9 +137,7 @@ export class Worker {
         () => this.#untilAsOf,
         () => this.#advanceAsOf(policy),
       ),
-      this.#loop('sweep', 1_000, () => this.#sweep()),
       this.#loop('trim', 60_000, () => this.#trimOutbox()),
-      this.#loop('deferred', 1_000, () => this.#applyDeferred()),
       this.#loop('counts', 5_000, () => parts.store.foldCounts()),
       this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
       this.#loop('prune', 600_000, () => parts.store.prune()),
@@ -180,7 +195,7 @@ export class Worker {
   /** In time for {@link HOLD_ON}. */
   get #untilHold(): Duration {
     const left = this.#answeredAt + HOLD_ON - performance.now();
-    return Math.min(1_000, Math.max(250, left));
+    return Math.min(this.#untilSecond, Math.max(250, left));
   }
 
   /** Leaves to others what cannot be written from here. */
@@ -225,13 +240,31 @@ export class Worker {
   }
 
   get #untilTick(): Duration {
-    const { broker, now } = this.#parts;
-    return broker.connected ? untilPastSecond(TICK_AT, now()) : UNCONNECTED_INTERVAL;
+    return this.#parts.broker.connected ? this.#untilSecond : UNCONNECTED_INTERVAL;
+  }
+
+  /** What is done every second is done then: a process that wakes up less often costs less. */
+  get #untilSecond(): Duration {
+    return untilPastSecond(TICK_AT, this.#parts.now());
   }
 
   get #untilAsOf(): Duration {
-    const { lag = Number.POSITIVE_INFINITY } = this.#progress ?? {};
+    const { lag = Number.POSITIVE_INFINITY, written = false } = this.#progress ?? {};
+    if (!written) return BEHIND_INTERVAL * (1 + 2 * Math.random());
     return lag > BEHIND ? BEHIND_INTERVAL : untilPastSecond(AS_OF_AT, this.#parts.now());
+  }
+
+  /** Where it cannot be seen together what is due, each job sees for itself: one may still be able. */
+  async #look(): Promise<void> {
+    try {
+      const { changes, deferred, silent } = await this.#parts.store.due();
+      if (changes) this.#relay.wake();
+      if (deferred) this.#deferred.wake();
+      if (silent) this.#sweeping.wake();
+    } catch (error) {
+      for (const loop of [this.#relay, this.#deferred, this.#sweeping]) loop.wake();
+      throw error;
+    }
   }
 
   async #relayChanges(): Promise<void> {
@@ -272,15 +305,18 @@ export class Worker {
     this.#seen.broker ||= this.#parts.broker.connected;
     const { asOf, now, written } = await advanced;
     if (written) await this.#answered(asked);
-    this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked };
+    this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked, written };
     this.#parts.metrics.asOfLag(now - asOf);
   }
 
+  /** Whoever has the turn goes on until no more are due; the others leave it to that one. */
   async #sweep(): Promise<void> {
+    let mine = false;
     while (!this.#stopping) {
       const swept = await this.#parts.store.sweep(SWEEP_ROWS, SWEEP_TURN);
       if (swept) this.#announceSwept(swept);
-      if (swept !== null && swept < SWEEP_ROWS) return;
+      mine ||= swept !== null;
+      if (!mine || (swept !== null && swept < SWEEP_ROWS)) return;
       await delay(TURN_AWAITED);
     }
   }

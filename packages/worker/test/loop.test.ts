@@ -19,6 +19,42 @@ describe('A loop', () => {
     await loop.stop();
   });
 
+  it('without an interval, does its job once, and again when it is woken, be it in the middle', async () => {
+    let runs = 0;
+    let finish = () => {};
+    const job = () => {
+      runs++;
+      return new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    };
+    const loop = new Loop({ name: 'job' }, job, () => {});
+    loop.start();
+    loop.wake();
+    finish();
+    await eventually(() => runs === 2);
+    finish();
+    await new Promise(setImmediate);
+    expect(runs).to.equal(2);
+    loop.wake();
+    await eventually(() => runs === 3);
+    finish();
+    await loop.stop();
+  });
+
+  it('without an interval, tries again a second after a failure', async () => {
+    const began: number[] = [];
+    const failing = async () => {
+      began.push(performance.now());
+      throw new Error('It always fails.');
+    };
+    const loop = new Loop({ name: 'job' }, failing, () => {});
+    loop.start();
+    await eventually(() => began.length === 2);
+    await loop.stop();
+    expect(began[1]! - began[0]!).to.be.at.least(990);
+  });
+
   it('rests after a job that has failed, however often it is woken', async () => {
     const began: number[] = [];
     const failing = async () => {

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { MemoryBroker } from '@presence/adapters/memory';
-import { createPool, type Pool } from '@presence/adapters/postgres';
+import { createPool, type Pool, PostgresSessionStore } from '@presence/adapters/postgres';
 import { type EventPublisher, type Status, WORKER_LEASE } from '@presence/domain';
 import { type Database, eventually, services, TcpProxy } from '@presence/test-services';
 import { startWorker, type Worker, type WorkerBroker, type WorkerSettings } from '@presence/worker';
@@ -373,6 +374,35 @@ describe('A worker', function () {
     expect(changes.at(-1)).to.include({ user_id: 1, cause: 'logout' });
   });
 
+  async function openSession(): Promise<void> {
+    const sessions = new PostgresSessionStore(pool, { ...SETTINGS, rememberSessions: 86_400_000 });
+    const at = Date.now();
+    const session = { sessionId: `${at}`, expiresAt: at + 60_000 };
+    await sessions.open({ ...session, refreshHash: randomBytes(32), userId: 1, at });
+  }
+
+  it('announces what others have committed, an API say', async () => {
+    await start();
+    await eventually(() => worker.reached.database);
+    await openSession();
+    await eventually(() => changes.some(({ user_id, to }) => user_id === 1 && to === 'online'));
+  });
+
+  it('announces it even where it cannot look what else is due', async () => {
+    await start();
+    await eventually(() => worker.reached.database);
+    const other = await pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('LOCK TABLE presence_inbox');
+      await openSession();
+      await eventually(() => changes.some(({ user_id, to }) => user_id === 1 && to === 'online'));
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+  });
+
   it('writes the end of silence, measured against as-of', async () => {
     await start({ offlineAfter: 1_500 });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });
@@ -425,7 +455,7 @@ describe('A worker', function () {
       return rows[0]!;
     }
 
-    /** How often it looks whether as-of moves, from one of its words to the next but one. */
+    /** How often it writes the clock, twice a look, from one of its words to the next but one. */
     async function looks(): Promise<number> {
       const from = said.length;
       const seen = new Set<string>();
@@ -461,7 +491,7 @@ describe('A worker', function () {
          SELECT gen_random_uuid(), 'app', extract(epoch FROM as_of) * 1000000 FROM presence_clock`,
       );
       await eventually(async () => (await asOf()).at < Date.now() - 2_000);
-      expect(await looks()).to.be.above(alone + 1);
+      expect(await looks()).to.be.above(alone + 2);
     });
   });
 

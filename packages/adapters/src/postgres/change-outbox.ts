@@ -35,7 +35,7 @@ export class PostgresChangeOutbox implements ChangeOutbox {
     });
   }
 
-  /** Mostly there is nothing, and no need of a transaction to see it. */
+  /** After a worker's own commit there may be nothing left, and no need of a transaction to see it. */
   async #holdsAny(): Promise<boolean> {
     // As the least id, since an EXISTS may walk through all that was deleted lately.
     const [row] = await query<{ any: boolean }>(this.#pool, {

@@ -25,7 +25,7 @@ export async function applyInbox(pool: pg.Pool, policy: PresencePolicy): Promise
   }
 }
 
-/** Mostly there is nothing, and no need of locks to see it. */
+/** Another worker may have done it, and there is no need of locks to see it. */
 async function holdsAny(pool: pg.Pool): Promise<boolean> {
   const [row] = await query<{ any: boolean }>(pool, {
     name: 'inbox-any',

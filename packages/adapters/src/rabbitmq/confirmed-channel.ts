@@ -76,9 +76,6 @@ export class ConfirmedChannel implements Participant {
       await channel.consume(REPLY_QUEUE, (message) => message && onReply(message), { noAck: true });
     }
     this.#channel = channel;
-    // One look at the oldest, instead of a timer for each.
-    const interval = this.#connection.confirmTimeout / 10;
-    this.#overdueTimer = setInterval(() => this.#renewIfOverdue(), interval);
     this.#blocked = false;
     this.#full = false;
     this.#refusedSince = undefined;
@@ -90,8 +87,8 @@ export class ConfirmedChannel implements Participant {
 
   down(): void {
     this.#channel = undefined;
-    clearInterval(this.#overdueTimer);
     this.#unconfirmed.clear();
+    this.#unwatch();
     this.#returned.clear();
   }
 
@@ -153,8 +150,10 @@ export class ConfirmedChannel implements Participant {
     const properties = unheard ? options : { ...options, mandatory: true };
     const number = ++this.#published;
     this.#unconfirmed.set(number, performance.now());
+    this.#watch();
     this.#full = !channel.publish(exchange, routingKey, body, properties, (error) => {
       this.#unconfirmed.delete(number);
+      if (this.#unconfirmed.size === 0) this.#unwatch();
       const returned = this.#returned.delete(String(options.messageId));
       this.#noteVerdict(channel, error === null);
       if (error) concluded(new NotConfirmed('The broker did not confirm.', { cause: error }));
@@ -186,6 +185,20 @@ export class ConfirmedChannel implements Participant {
 
   #noteReturned(messageId: string): void {
     this.#returned.add(messageId);
+  }
+
+  /** One look at the oldest now and then, instead of a timer for each. */
+  #watch(): void {
+    this.#overdueTimer ??= setTimeout(() => {
+      this.#unwatch();
+      this.#watch();
+      this.#renewIfOverdue();
+    }, this.#connection.confirmTimeout / 10);
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#overdueTimer);
+    this.#overdueTimer = undefined;
   }
 
   /** Under an alarm the broker reads nothing, so it confirms nothing: a new connection is no help. */

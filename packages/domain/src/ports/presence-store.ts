@@ -38,6 +38,16 @@ export interface DeferredOutcome {
   readonly refused: readonly string[];
 }
 
+/** What waits to be done that no event brings up. */
+export interface DueWork {
+  /** Changes wait to go out: {@link ChangeOutbox.relay}. */
+  readonly changes: boolean;
+  /** Events have been deferred: {@link PresenceStore.applyDeferred}. */
+  readonly deferred: boolean;
+  /** Somebody has been silent for too long: {@link PresenceStore.sweep}. */
+  readonly silent: boolean;
+}
+
 /** The rows that say who is online: the write side. */
 export interface PresenceStore {
   /**
@@ -52,6 +62,9 @@ export interface PresenceStore {
 
   /** Those of the users whose rows somebody holds locked; never waits. */
   locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
+
+  /** One look at all of it, for all callers alike. @throws Unavailable */
+  due(): Promise<DueWork>;
 
   /**
    * Writes the end of silence into up to `limit` rows whose users have been silent for too long.
