@@ -18,7 +18,7 @@ import { isConflict, isLockTimeout, refusalOf } from './errors.js';
 import { applyInbox } from './inbox.js';
 import { query, transaction } from './pool.js';
 import { writePresence } from './presence-writer.js';
-import { CLOCK, SHOWN, VISIBLE } from './visibility.js';
+import { CLOCK, silentBefore, VISIBLE } from './visibility.js';
 
 /** A connection that says nothing costs one look, not several. */
 const LOOK_TIMEOUT: Duration = 2_500;
@@ -147,13 +147,16 @@ const FOLD_COUNTS = `
   INSERT INTO presence_counts (online, away)
   SELECT sum(online), sum(away) FROM taken HAVING count(*) > 0`;
 
+/** Looked up once: joined with the clock, all who are online may be gone through (0.4 s a million). */
+const SILENT_BEFORE = `(SELECT silent_before FROM ${CLOCK})`;
+
 /**
  * Rows that are due, in a shape that leaves the planner no way but the index: in no order it may read
  * the whole table (66 µs of the processor a row, with 100,000 users; now 21).
  */
 function silent(condition: string): string {
-  return `SELECT p.user_id FROM user_presence p, ${CLOCK}
-    WHERE ${condition} AND ${SHOWN.silent}
+  return `SELECT p.user_id FROM user_presence p
+    WHERE ${condition} AND ${silentBefore(SILENT_BEFORE)}
     ORDER BY p.online_status, p.last_seen DESC, p.user_id`;
 }
 

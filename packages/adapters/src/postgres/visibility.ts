@@ -17,6 +17,11 @@ export const SHOWN = {
   online: `p.online_status = 'online' AND p.last_seen >= clock.silent_before`,
   away: `p.online_status = 'away' AND p.last_seen >= clock.silent_before`,
   /** Written as online or away, but silent for too long: what the sweep is about to write. */
-  silent: `p.online_status <> 'offline' AND p.online_status IN ('online', 'away')
-    AND p.last_seen < clock.silent_before`,
+  silent: silentBefore('clock.silent_before'),
 };
+
+/** The same as of a moment, an expression in SQL. */
+export function silentBefore(moment: string): string {
+  return `p.online_status <> 'offline' AND p.online_status IN ('online', 'away')
+    AND p.last_seen < ${moment}`;
+}
