@@ -42,7 +42,7 @@ describe('A connection to PostgreSQL', () => {
     const url = new URL(database.url);
     const proxy = await TcpProxy.to(Number(url.port || 5432), url.hostname);
     url.host = `127.0.0.1:${proxy.port}`;
-    const timeouts = { statement: 1_000 };
+    const timeouts = { statement: 400 };
     const slow = createPool({
       url: url.href,
       size: 1,
@@ -55,7 +55,7 @@ describe('A connection to PostgreSQL', () => {
     const begun = performance.now();
     const relayed = await outbox.relay(1, () => Promise.resolve()).catch((error: unknown) => error);
     expect(relayed).to.be.instanceOf(Unavailable);
-    expect(performance.now() - begun).to.be.below(2_700);
+    expect(performance.now() - begun).to.be.below(1_100);
     await proxy.close();
     await slow.end();
   });

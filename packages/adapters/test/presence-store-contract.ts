@@ -249,7 +249,9 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     try {
       await other.query('BEGIN');
       await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const begun = performance.now();
       expect(await under.store.applyDeferred()).to.deep.equal({ applied: 2, refused: [] });
+      expect(performance.now() - begun, 'what is locked is not waited for').to.be.below(900);
       expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
       expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(null);
     } finally {

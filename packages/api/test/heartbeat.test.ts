@@ -76,12 +76,11 @@ describe('a heartbeat', () => {
 
   it('is refused with 503 and Retry-After, quickly, while it cannot be promised', async () => {
     api.world.accepting = false;
-    api.world.databaseSilent = true; // Whoever asks it waits for seconds.
     const since = performance.now();
     const { status, headers } = await api.client.post(HEARTBEAT, { token: ahmad });
     expect(status).to.equal(503);
     expect(headers['retry-after'], 'as long as between any two').to.equal('30');
-    expect(performance.now() - since).to.be.below(1_500);
+    expect(performance.now() - since).to.be.below(50);
   });
 
   it('moves nothing when it calls itself passive, and tells how its user is', async () => {
@@ -113,10 +112,12 @@ describe('a heartbeat', () => {
 
   it('does not wait for a database that does not answer', async () => {
     api.world.databaseSilent = true;
-    const since = performance.now();
+    const since = Date.now();
     expect((await api.client.post(HEARTBEAT, { token: ahmad })).status).to.equal(200);
-    expect(performance.now() - since, 'not until it counts as away').to.be.below(1_500);
+    expect(Date.now() - since).to.be.below(500);
+    const again = performance.now();
     expect((await api.client.post(HEARTBEAT, { token: ahmad })).status).to.equal(200);
+    expect(performance.now() - again).to.be.below(50);
     expect(api.world.finds, 'the second time not at all').to.equal(1);
   });
 
