@@ -1,6 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createPool, migrate } from '@presence/adapters/postgres';
-import { createLogger, keepHeapSmall, outliveErrors } from '@presence/adapters/process';
+import {
+  collectAlone,
+  createLogger,
+  keepHeapSmall,
+  outliveErrors,
+} from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
@@ -14,6 +19,7 @@ const FINISH_PUBLISHING = 3_000;
 const LATEST_END = 9_500;
 
 keepHeapSmall();
+collectAlone();
 const config = readConfig(process.env);
 const settings = apiSettings(config);
 const logger = createLogger('presence-api', config.log.level);

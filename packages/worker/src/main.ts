@@ -1,5 +1,10 @@
 import { createPool, migrate } from '@presence/adapters/postgres';
-import { createLogger, keepHeapSmall, outliveErrors } from '@presence/adapters/process';
+import {
+  collectAlone,
+  createLogger,
+  keepHeapSmall,
+  outliveErrors,
+} from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { readConfig, workerSettings } from './config.js';
@@ -8,6 +13,7 @@ import { WorkerHealth } from './health.js';
 import { whileUnavailable } from './retry.js';
 
 keepHeapSmall();
+collectAlone();
 const config = readConfig(process.env);
 const logger = createLogger('presence-worker', config.log.level);
 const registry = processRegistry();

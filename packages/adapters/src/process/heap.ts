@@ -10,3 +10,13 @@ import { setFlagsFromString } from 'node:v8';
 export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=20');
 }
+
+/**
+ * Has V8 collect what has just been made on the program's own thread. It would share that with
+ * threads that it then waits for, though little of what we make outlives a request: a collection at
+ * 5,000 heartbeats a second takes 0.66 ms instead of 1.0 (medians, two processors that are shared),
+ * and a heartbeat at full load 0.94 of the processor time (median of 5 pairs of 6 s).
+ */
+export function collectAlone(): void {
+  setFlagsFromString('--no-parallel-scavenge');
+}

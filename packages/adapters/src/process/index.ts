@@ -1,3 +1,3 @@
-export { keepHeapSmall } from './heap.js';
+export { collectAlone, keepHeapSmall } from './heap.js';
 export { createLogger, logFile } from './logger.js';
 export { outliveErrors } from './outlive-errors.js';
