@@ -19,6 +19,21 @@ import { CLOCK, VISIBLE } from './visibility.js';
 
 const USER = `u.id, u.username, u.email, u.role, ${VISIBLE} AS status, p.last_seen AS "lastSeen"`;
 
+type NamedText = Required<Pick<pg.QueryConfig, 'name' | 'text'>>;
+
+function usersWhere(name: string, condition: string): NamedText {
+  const text = `
+    SELECT clock.as_of AS "asOf", found.*
+    FROM ${CLOCK} LEFT JOIN LATERAL (
+      SELECT ${USER} FROM users u JOIN user_presence p ON p.user_id = u.id WHERE ${condition}
+    ) found ON true`;
+  return { name, text };
+}
+
+const USERS = usersWhere('read-users', 'u.id = ANY ($2)');
+/** By itself: for an array PostgreSQL makes a new plan each time, of however few. */
+const ONE_USER = usersWhere('read-user', 'u.id = $2');
+
 /**
  * Every answer is one statement, hence one snapshot: as-of, rows and counts belong together. The
  * clock comes first and the rows are joined to it laterally, so that an answer without rows still
@@ -34,21 +49,20 @@ export class PostgresPresenceReader implements PresenceReader {
   }
 
   async user(userId: UserId): Promise<Dated<UserPresence | null>> {
-    const { asOf, value } = await this.users([userId]);
+    const { asOf, value } = await this.#users(ONE_USER, userId);
     return { asOf, value: value[0] ?? null };
   }
 
-  async users(userIds: readonly UserId[]): Promise<Dated<readonly UserPresence[]>> {
-    const rows = await query<UserRow>(this.#pool, {
-      name: 'read-users',
-      text: `
-        SELECT clock.as_of AS "asOf", found.*
-        FROM ${CLOCK} LEFT JOIN LATERAL (
-          SELECT ${USER} FROM users u JOIN user_presence p ON p.user_id = u.id
-          WHERE u.id = ANY ($2)
-        ) found ON true`,
-      values: [this.#policy.offlineAfter, userIds],
-    });
+  users(userIds: readonly UserId[]): Promise<Dated<readonly UserPresence[]>> {
+    return this.#users(USERS, userIds);
+  }
+
+  async #users(
+    statement: NamedText,
+    asked: UserId | readonly UserId[],
+  ): Promise<Dated<readonly UserPresence[]>> {
+    const values = [this.#policy.offlineAfter, asked];
+    const rows = await query<UserRow>(this.#pool, { ...statement, values });
     return { asOf: rows[0]!.asOf, value: rows.filter(isFound).map(toUser) };
   }
 
