@@ -47,8 +47,8 @@ export async function compete(
     for (let turn = 0; turn < players.length; turn++) {
       const player = players[(round + turn) % players.length]!;
       const { perSecond, cpu } = await player.play();
-      const what = `${player.contestant.name} ${told(perSecond)}/s, ${told(cpu)} µs`;
-      say(`round ${round + 1} of ${rounds.count}: ${what}`);
+      const at = rounds.count === 1 ? '' : `round ${round + 1} of ${rounds.count}: `;
+      say(`${at}${player.contestant.name} ${told(perSecond)}/s, ${told(cpu)} µs`);
     }
   }
   return new Map(players.map(({ contestant, scores }) => [contestant.name, scores]));

@@ -1,5 +1,5 @@
-import { Agent, request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Connections, requestText } from './connections.js';
 import { quantile } from './statistics.js';
 
 /** One request, to be made again and again. */
@@ -30,38 +30,33 @@ export const WARM_UP = 40;
  * @throws for any answer but 200
  */
 export async function probe(next: (turn: number) => Asked, { count, rate }: Probe): Promise<Took> {
-  const agent = new Agent({ keepAlive: true, noDelay: true });
+  const connections = new Connections(new URL(next(0).url));
   const began = performance.now();
   const took = Array.from({ length: WARM_UP + count }, async (_, turn) => {
     await wait(Math.max(0, began + (turn / rate) * 1_000 - performance.now()));
     const sent = performance.now();
-    await ask(next(turn), agent);
+    await ask(next(turn), connections);
     return performance.now() - sent;
   });
   const sorted = (await Promise.all(took)).slice(WARM_UP).toSorted((a, b) => a - b);
-  agent.destroy();
+  connections.close();
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
 }
 
-/** @returns what was answered */
-export function ask({ method, url, token, body }: Asked, agent?: Agent): Promise<string> {
-  const text = body === undefined ? '' : JSON.stringify(body);
-  const headers = {
-    authorization: `Bearer ${token}`,
-    ...(text === '' ? {} : { 'content-type': 'application/json' }),
-    'content-length': Buffer.byteLength(text),
-  };
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, ...(agent && { agent }) }, (response) => {
-      const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part));
-      response.on('end', () => {
-        const answer = Buffer.concat(parts).toString();
-        if (response.statusCode === 200) resolve(answer);
-        else reject(new Error(`${method} ${url} is answered ${response.statusCode}: ${answer}`));
-      });
+/**
+ * @param connections to ask over; its own where there are none
+ * @returns what was answered
+ */
+export async function ask(asked: Asked, connections?: Connections): Promise<string> {
+  const url = new URL(asked.url);
+  const over = connections ?? new Connections(url);
+  const answer = new Promise<string>((resolve, reject) => {
+    over.send(requestText({ ...asked, url }), (status, body) => {
+      if (status === 200) resolve(body.toString());
+      else reject(new Error(`${asked.method} ${asked.url} is answered ${status}: ${body}`));
     });
-    sent.on('error', reject);
-    sent.end(text);
+  });
+  return answer.finally(() => {
+    if (connections === undefined) over.close();
   });
 }

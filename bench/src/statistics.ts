@@ -24,7 +24,7 @@ export function isSteady({ median, lower, upper }: Spread): boolean {
 }
 
 /** Of sorted numbers, between neighbours in proportion. `NaN` where there are none. */
-export function quantile(sorted: readonly number[], part: number): number {
+export function quantile(sorted: ArrayLike<number>, part: number): number {
   const place = (sorted.length - 1) * part;
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
   if (below === undefined || above === undefined) return Number.NaN;

@@ -1,7 +1,7 @@
-import { Agent } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Person } from '@presence/test-services/system';
 import type pg from 'pg';
+import { Connections } from './connections.js';
 import { ask } from './probe.js';
 
 /** A second, all of them together. */
@@ -12,7 +12,7 @@ export class Witnesses {
   static readonly COUNT = 1_000;
   readonly #people: readonly Person[];
   readonly #url: string;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #connections: Connections;
   /** What each was last told: when they were seen. */
   readonly #told = new Map<number, string>();
   #running: Promise<void> | undefined;
@@ -21,6 +21,7 @@ export class Witnesses {
   constructor(people: readonly Person[], url: string) {
     this.#people = people;
     this.#url = url;
+    this.#connections = new Connections(new URL(url));
   }
 
   /** How many of them have been told something. */
@@ -35,7 +36,7 @@ export class Witnesses {
   async stop(): Promise<void> {
     this.#ends = true;
     await this.#running;
-    this.#agent.destroy();
+    this.#connections.close();
   }
 
   /** @returns how many rows say another time than their user was told */
@@ -52,7 +53,7 @@ export class Witnesses {
     const began = performance.now();
     for (let turn = 0; !this.#ends; turn++) {
       const { userId, token } = this.#people[turn % this.#people.length]!;
-      const answer = await ask({ method: 'POST', url: this.#url, token }, this.#agent);
+      const answer = await ask({ method: 'POST', url: this.#url, token }, this.#connections);
       this.#told.set(userId, (JSON.parse(answer) as { last_seen: string }).last_seen);
       await wait(Math.max(0, began + (turn / RATE) * 1_000 - performance.now()));
     }

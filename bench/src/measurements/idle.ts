@@ -2,7 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Measurement } from '../measurement.js';
 import { cpuSeconds } from '../usage.js';
 
-const SETTLING = 5;
+/**
+ * Seconds until the start is over. V8 collects two or three times when a program has become quiet, 8 to
+ * 17 s after it began: some 60 ms of a processor each time and process, once, which is not idleness.
+ */
+const SETTLING = 20;
 
 export const IDLE: Measurement = {
   name: 'idle',
