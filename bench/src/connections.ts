@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 
-/** @param status 0 where no answer came */
+/** @param status 0 where no answer came, or none that is understood */
 export type Answered = (status: number, body: Buffer) => void;
 
 interface Waiting {
@@ -160,12 +160,23 @@ class Connection {
     const headEnd = bytes.indexOf(END_OF_HEAD);
     const head = headEnd === -1 ? undefined : bytes.toString('latin1', 0, headEnd);
     const bodyAt = headEnd + END_OF_HEAD.length;
-    const end = head === undefined ? Number.POSITIVE_INFINITY : bodyAt + bodyLength(head);
+    const end = bodyAt + (head === undefined ? Number.POSITIVE_INFINITY : bodyLength(head));
     this.#begun = bytes.length < end ? bytes : undefined;
     if (head === undefined || this.#begun !== undefined) return;
-    this.#conclude(statusOf(head), bytes.subarray(bodyAt, end));
+    if (Number.isNaN(end)) this.#fail(bytes);
+    else this.#take(head, bytes.subarray(bodyAt, end));
+  }
+
+  #take(head: string, body: Buffer): void {
+    this.#conclude(statusOf(head), body);
     if (/\r\nconnection: *close/i.test(head)) this.#socket.destroy();
     else this.#owner.free();
+  }
+
+  /** Where an answer ends is not known. @param answer what has come of it */
+  #fail(answer: Buffer): void {
+    this.#conclude(0, answer);
+    this.#socket.destroy();
   }
 
   #end(): void {
@@ -184,9 +195,7 @@ function statusOf(head: string): number {
   return Number(head.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length));
 }
 
-/** @throws where the answer does not say */
+/** `NaN` where the answer does not say. */
 function bodyLength(head: string): number {
-  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-  if (length === undefined) throw new Error(`An answer does not say how long it is:\n${head}`);
-  return Number(length);
+  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.NaN);
 }

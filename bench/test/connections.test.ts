@@ -77,6 +77,14 @@ describe('Connections of a benchmark', () => {
     expect(opened).to.equal(2);
   });
 
+  it('take an answer that does not say how long it is for none', async () => {
+    connections = new Connections(url, 1);
+    answers.push((socket) => socket.write('HTTP/1.1 204 No Content\r\n\r\n'));
+    answers.push((socket) => socket.write(ANSWER));
+    const all = await Promise.all([ask(), ask()]);
+    expect(all).to.deep.equal(['0 HTTP/1.1 204 No Content\r\n\r\n', '200 hello']);
+  });
+
   it('give up what is not answered', async () => {
     connections = new Connections(url, Number.POSITIVE_INFINITY, 50);
     answers.push(() => {});

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
+import { Connections } from '../connections.js';
 import { type Contestant, compete, QUICK_ROUNDS, ROUNDS } from '../contest.js';
 import type { Figure } from '../figure.js';
 import { type OpenLoad, openLoop, type Target } from '../load.js';
@@ -99,17 +100,19 @@ async function atHalf(
   const pace = paceOf(rate, quick);
   say(`${pace.seconds} s at ${pace.rate}/s`);
   const load = openLoop(target, pace);
+  const connections = new Connections(new URL(url));
   const rows: number[] = [];
   const until = performance.now() + (pace.warmUp + pace.seconds - 2) * 1_000;
   await wait(pace.warmUp * 1_000);
   for (let turn = 0; performance.now() < until; turn++) {
     const { userId, token } = stage.people[people + (turn % Witnesses.COUNT)]!;
-    const answer = await ask({ method: 'POST', url: url + PATH, token });
+    const answer = await ask({ method: 'POST', url: url + PATH, token }, connections);
     const { last_seen: seen } = JSON.parse(answer) as { last_seen: string };
     await eventually(() => hasRow(stage.pool, userId, seen), { within: 10_000, every: LOOK });
     rows.push(Date.now() - Date.parse(seen));
     await wait(50);
   }
+  connections.close();
   const { p50, p99, perSecond } = await load;
   const sorted = rows.toSorted((a, b) => a - b);
   const [row50, row99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];

@@ -9,7 +9,7 @@ import {
 } from '../contest.js';
 import type { Target } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
-import { nodePeer } from '../peer.js';
+import { nodePeer, type Peer } from '../peer.js';
 
 /** Seconds, in which everybody is to have spoken once. */
 const WARM_UP = 15;
@@ -34,10 +34,8 @@ export const TRACKING: Measurement = {
     const scores = new Map<string, Score[]>(BOTH.map(({ name }) => [name, []]));
     for (let round = 1; round <= rounds; round++) {
       say(`round ${round} of ${rounds}`);
-      // Whoever has its turn first in one round has it last in the next.
-      const order = round % 2 === 0 ? BOTH : BOTH.toReversed();
-      for (const [name, [score]] of await startAndCompete(order, bench, tokens)) {
-        scores.get(name)!.push(score!);
+      for (const peer of round % 2 === 0 ? BOTH : BOTH.toReversed()) {
+        scores.get(peer.name)!.push(await startAndPlay(peer, bench, tokens));
       }
     }
     const [without, withLine] = BOTH.map(({ name }) => scores.get(name)!);
@@ -50,25 +48,23 @@ export const TRACKING: Measurement = {
 };
 
 /**
- * A round of two new processes: two of one program may differ by a fifth for as long as they live,
- * and one pair would be measured as often as there are rounds.
+ * A round of a new process: two of one program may differ by a fifth for as long as they live, and
+ * one pair would be measured as often as there are rounds. While one plays, the other is not there.
  */
-async function startAndCompete(
-  peers: typeof BOTH,
+async function startAndPlay(
+  peer: Peer,
   { stage, quick, generator, say }: Bench,
   tokens: Target['tokens'],
-): Promise<ReadonlyMap<string, readonly Score[]>> {
-  const environment = await stage.peerSettings();
-  const start = async (peer: (typeof BOTH)[number]) => {
-    const running = await peer.start({ ...environment, ...peer.choices[0]!.settings });
-    const target = { method: 'GET', url: `${running.url}/account/`, tokens };
-    const settle = () => stage.emptyQueue();
-    return { contestant: { name: peer.name, target, pid: running.pid, settle }, running };
+): Promise<Score> {
+  const settings = peer.choices[0]!.settings;
+  const running = await peer.start({ ...(await stage.peerSettings()), ...settings });
+  const contestant: Contestant = {
+    ...{ name: peer.name, pid: running.pid },
+    target: { method: 'GET', url: `${running.url}/account/`, tokens },
+    settle: () => stage.emptyQueue(),
   };
-  const all = await Promise.all(peers.map(start));
-  const contestants = all.map(({ contestant }): Contestant => contestant);
   const one = { ...(quick ? QUICK_ROUNDS : { ...ROUNDS, warmUp: WARM_UP }), count: 1 };
-  const scores = await compete(contestants, one, generator, say);
-  for (const { running } of all) await running.stop();
-  return scores;
+  const scores = await compete([contestant], one, generator, say);
+  await running.stop();
+  return scores.get(peer.name)![0]!;
 }
