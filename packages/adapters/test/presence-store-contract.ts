@@ -1,5 +1,7 @@
+import { encodeCursor } from '@presence/adapters/postgres';
 import {
   applyEvent,
+  InvalidCursor,
   NEVER_SEEN,
   type Presence,
   type PresenceEvent,
@@ -353,6 +355,30 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     expect(byCursor).to.deep.equal([2, 1, 3]);
     const past = await under.reader.online({ page: 9, perPage: 1 });
     expect([past.value.items.length, past.value.totalCount]).to.deep.equal([0, 3]);
+  });
+
+  const [year1, year9999] = [-62_135_596_800_000, 253_402_300_799_999];
+  for (const place of [
+    [year1, 1],
+    [year9999 + 1, 1],
+    [9e15, 1],
+    [EPOCH],
+    ['1', 1],
+    [0.5, 1],
+    null,
+  ]) {
+    it(`takes ${JSON.stringify(place)} for no place among who is online`, async () => {
+      const cursor = Buffer.from(JSON.stringify(place)).toString('base64url');
+      const asked = under.reader.online({ cursor, perPage: 1 });
+      expect(await asked.catch((error: unknown) => error)).to.be.instanceOf(InvalidCursor);
+    });
+  }
+
+  it('goes on from any other place among who is online, be nobody there', async () => {
+    for (const at of [0, year9999]) {
+      const cursor = encodeCursor([at, Number.MAX_SAFE_INTEGER]);
+      expect((await under.reader.online({ cursor, perPage: 1 })).value.items).to.deep.equal([]);
+    }
   });
 
   it('takes a search for literal text, whatever its case', async () => {

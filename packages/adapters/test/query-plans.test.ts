@@ -108,16 +108,34 @@ describe('With many users, the newest tenth of them online, the database', funct
   for (const status of ['online', 'away', 'offline'] as const) {
     it(`filters those ${status} by index`, async () => {
       const { value } = await reader.list({ status }, first);
+      await reader.list({ status }, { cursor: value.nextCursor!, perPage: PER_PAGE });
       const share = { online: 0.09, away: 0.01, offline: 0.9 }[status];
       expect(value.totalCount).to.equal(USERS * share);
     });
   }
 
-  it('lists all by index', () => reader.list({}, first));
+  it('lists all by index, by page and by cursor', async () => {
+    const { value } = await reader.list({}, first);
+    await reader.list({}, { cursor: '', perPage: PER_PAGE });
+    await reader.list({}, { cursor: value.nextCursor!, perPage: PER_PAGE });
+  });
 
   it('searches by index', async () => {
     const { value } = await reader.list({ search: 'SER12345' }, first);
     expect(value.totalCount).to.equal(11);
+  });
+
+  it('looks for all who match before it puts them in order', async () => {
+    for (const status of [undefined, 'online', 'away', 'offline'] as const) {
+      await reader.list({ search: 'SER1999', ...(status && { status }) }, first);
+    }
+    for (const plan of explaining.plans) {
+      const [search, page] = plan.split('CTE total');
+      expect(search)
+        .to.match(/CTE found\s/)
+        .and.contain('~~*');
+      expect(page).to.not.contain('~~*');
+    }
   });
 
   it('searches among those online by index', async () => {

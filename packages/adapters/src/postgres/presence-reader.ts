@@ -1,14 +1,15 @@
-import type {
-  Dated,
-  Millis,
-  Page,
-  PageRequest,
-  PresenceReader,
-  SilencePolicy,
-  Statistics,
-  UserFilter,
-  UserId,
-  UserPresence,
+import {
+  type Dated,
+  InvalidCursor,
+  type Millis,
+  type Page,
+  type PageRequest,
+  type PresenceReader,
+  type SilencePolicy,
+  type Statistics,
+  type UserFilter,
+  type UserId,
+  type UserPresence,
 } from '@presence/domain';
 import type pg from 'pg';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -31,7 +32,7 @@ function usersWhere(name: string, condition: string): NamedText {
 }
 
 const USERS = usersWhere('read-users', 'u.id = ANY ($2)');
-/** By itself: for an array PostgreSQL makes a new plan each time, of however few. */
+/** By itself: for an array of one PostgreSQL makes a new plan each time. */
 const ONE_USER = usersWhere('read-user', 'u.id = $2');
 
 /**
@@ -68,7 +69,7 @@ export class PostgresPresenceReader implements PresenceReader {
 
   async online(page: PageRequest): Promise<Dated<Page<UserPresence>>> {
     const sql = new Statement(this.#policy.offlineAfter);
-    const position = 'cursor' in page && page.cursor !== '' ? decodeCursor(page.cursor, 2) : null;
+    const position = 'cursor' in page && page.cursor !== '' ? decodePlace(page.cursor) : null;
     const after: Condition = (at) =>
       `p.last_seen <= ${at[0]} AND (p.last_seen < ${at[0]} OR p.user_id > ${at[1]})`;
     if (position) sql.where(after, timestamp(position[0]!), position[1]!);
@@ -100,6 +101,16 @@ export class PostgresPresenceReader implements PresenceReader {
     const { asOf, total, online, away } = row!;
     return { asOf, value: { total, online, away, offline: total - online - away } };
   }
+}
+
+/** The end of the year 9999: what is later is not written as PostgreSQL reads it (ISO 8601, expanded). */
+const LATEST: Millis = 253_402_300_799_999;
+
+/** @throws InvalidCursor */
+function decodePlace(cursor: string): readonly number[] {
+  const place = decodeCursor(cursor, 2);
+  if (place[0]! < 0 || place[0]! > LATEST) throw new InvalidCursor();
+  return place;
 }
 
 type UserRow = UserPresence & { readonly asOf: Millis };

@@ -7,6 +7,8 @@ export type Condition = (placeholders: readonly string[]) => string;
 
 /** What a page is cut from: rows `p` of user_presence. */
 export interface Source {
+  /** A statement that looks for them; the others then speak of `found`. */
+  readonly found?: string;
   /** A statement that counts them. */
   readonly count: string;
   /** Statements that give them, up to their WHERE clauses; no row is in two of them. */
@@ -23,8 +25,6 @@ interface Cut {
 export class Statement {
   readonly #values: unknown[];
   readonly #conditions: string[] = [];
-  /** Each search is planned for what it looks for: one plan for all goes through everybody. */
-  #searches = false;
 
   constructor(offlineAfter: Duration) {
     this.#values = [offlineAfter];
@@ -42,22 +42,26 @@ export class Statement {
       const count = status === undefined ? 'SELECT total FROM user_count' : COUNTS[status];
       return { count, parts: parts.map(partOf) };
     }
-    const found = parts.map((part) => ({ ...part, from: this.#searched(part, search) }));
-    const counts = found.map(({ from, where }) => `(SELECT count(*) FROM ${from} WHERE ${where})`);
-    return { count: `SELECT ${counts.join(' + ')}`, parts: found.map(partOf) };
+    const pattern = this.#parameter(`%${search.replaceAll(/[\\%_]/g, '\\$&')}%`);
+    return {
+      found: parts.map((part) => searched(part, pattern)).join(' UNION ALL '),
+      count: 'SELECT count(*) FROM found',
+      parts: ['SELECT p.* FROM found p WHERE true'],
+    };
   }
 
   /**
    * The total stands apart: beside the rows it would be counted once for each of them. Each part
    * is ordered and cut by itself, so that an index can give it in order.
    */
-  page({ count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
+  page({ found, count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
     const limit = this.#parameter(request.perPage + 1);
     const offset = this.#parameter('page' in request ? (request.page - 1) * request.perPage : 0);
     const cut = (part: string) =>
       `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${limit}::bigint + ${offset}::bigint)`;
     const text = `
         WITH clock AS MATERIALIZED (SELECT * FROM ${CLOCK}),
+          ${found === undefined ? '' : `found AS MATERIALIZED (${found}),`}
           total AS MATERIALIZED (SELECT (${count}) AS "totalCount" FROM clock)
         SELECT clock.as_of AS "asOf", total."totalCount", page.*
         FROM clock CROSS JOIN total LEFT JOIN LATERAL (
@@ -67,14 +71,9 @@ export class Statement {
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`;
-    return { ...(this.#searches ? {} : { name: nameOf(text) }), text, values: this.#values };
-  }
-
-  #searched({ from = PRESENCE }: Part, search: string): string {
-    this.#searches = true;
-    const pattern = this.#parameter(`%${search.replaceAll(/[\\%_]/g, '\\$&')}%`);
-    return `(SELECT p.* FROM ${from} JOIN users u ON u.id = p.user_id
-      WHERE u.username ILIKE ${pattern} OR u.email ILIKE ${pattern}) p`;
+    // One plan for all searches goes through everybody, and one for all page numbers is for late ones.
+    const named = 'cursor' in request && found === undefined;
+    return { ...(named && { name: nameOf(text) }), text, values: this.#values };
   }
 
   #parameter(value: unknown): string {
@@ -82,12 +81,12 @@ export class Statement {
   }
 }
 
-/** Each text so far with its name: one for each shape of page, since what is asked is in the values. */
+/** Each text so far with its name: one for each filter, since what is asked is in the values. */
 const NAMES = new Map<string, string>();
 
 /**
- * So that a connection has it parsed once. Where PostgreSQL also plans it once, it took 0.96 ms
- * instead of 1.64 (the next page of who is online, of a million).
+ * So that a connection has it parsed once, and planned once where one plan is good for all: the next
+ * page of who is online, of a million, took 0.96 ms instead of 1.64.
  */
 function nameOf(text: string): string {
   const name = NAMES.get(text) ?? `page-${NAMES.size + 1}`;
@@ -111,6 +110,17 @@ const PRESENCE = 'user_presence p';
 function partOf({ from = PRESENCE, where, few }: Part): string {
   const rows = `SELECT p.* FROM ${from} WHERE ${where}`;
   return few ? `SELECT p.* FROM (${rows} OFFSET 0) p WHERE true` : rows;
+}
+
+/**
+ * Those whose name or address has the pattern, all of them: they are counted anyway. Cut to a page at
+ * once, a pattern that the planner takes for frequent would be looked for in everybody, in order of
+ * id (0.26 s of 200,000 users).
+ */
+function searched({ from = PRESENCE, where }: Part, pattern: string): string {
+  return `SELECT p.user_id, p.online_status, p.last_seen
+    FROM clock CROSS JOIN ${from} JOIN users u ON u.id = p.user_id
+    WHERE (u.username ILIKE ${pattern} OR u.email ILIKE ${pattern}) AND ${where}`;
 }
 
 /**
