@@ -18,3 +18,34 @@ describe('A dead letter', () => {
     expect(attempts).to.equal(2);
   });
 });
+
+describe('A reply', () => {
+  const sent: { routingKey: string; options: object }[] = [];
+  const channel = {
+    publishNow: async () => {},
+    send: (one: (typeof sent)[number]) => sent.push(one),
+  };
+  const letters = new DeadLetters(channel, 300);
+  const body = Buffer.from('{}');
+
+  beforeEach(() => sent.splice(0));
+
+  it('bears the id that it was asked with, if there was one', () => {
+    letters.reply('a', 'b', body);
+    letters.reply('a', undefined, body);
+    expect(sent.map(({ options }) => options)[0]).to.include({ correlationId: 'b' });
+    expect(sent.map(({ options }) => options)[1]).to.not.have.property('correlationId');
+  });
+
+  it('is not sent to where it cannot go', () => {
+    const fits = 'ü'.repeat(127);
+    for (const [to, id] of [
+      [`${fits}üü`, 'b'],
+      ['a', `${fits}üü`],
+      [fits, fits],
+    ]) {
+      letters.reply(to!, id, body);
+    }
+    expect(sent.map(({ routingKey }) => routingKey)).to.deep.equal([fits]);
+  });
+});

@@ -39,6 +39,17 @@ onEachDatabase('PostgresLoginLimiter', (database) => {
     expect(await limiter.blockedFor('zahra', ELSEWHERE)).to.equal(0);
   });
 
+  it('takes an address with a port for the same, and all that is no address for one', async () => {
+    for (const port of [1, 2, 3]) await fail(1, 'ahmad', `${HOME}:${port}`);
+    expect(await limiter.blockedFor('ahmad', HOME)).to.be.greaterThan(0);
+    for (const port of [1, 2, 3]) await fail(1, 'ahmad', `[2001:db8::${port}]:${port}`);
+    expect(await limiter.blockedFor('ahmad', '2001:db8::9')).to.be.greaterThan(0);
+    for (const text of ['a'.repeat(300), '\0', `::ffff:${'1'.repeat(300)}.1.1.1`])
+      await fail(1, 'ahmad', text);
+    expect(await limiter.blockedFor('ahmad', 'c')).to.be.greaterThan(0);
+    expect(await limiter.blockedFor('ahmad', ELSEWHERE)).to.equal(0);
+  });
+
   it('counts failures alone, and forgets those of an account that gets it right', async () => {
     await fail(2);
     await limiter.succeeded('ahmad', HOME);

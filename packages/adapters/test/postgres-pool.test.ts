@@ -1,8 +1,16 @@
-import { createPool, type Pool, PostgresChangeOutbox } from '@presence/adapters/postgres';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  createPool,
+  type Pool,
+  PostgresChangeOutbox,
+  PostgresPresenceReader,
+} from '@presence/adapters/postgres';
 import { Unavailable } from '@presence/domain';
-import { type Database, services } from '@presence/test-services';
+import { type Database, services, temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
 import pg from 'pg';
+import { connectionConfig } from '../dist/postgres/pool.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 describe('A connection to PostgreSQL', () => {
@@ -58,6 +66,51 @@ describe('A connection to PostgreSQL', () => {
     expect(performance.now() - begun).to.be.below(1_100);
     await proxy.close();
     await slow.end();
+  });
+
+  it('that waits for a table too long is as good as none', async () => {
+    const locker = new pg.Client({ connectionString: database.url });
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE');
+    const waiting = createPool({
+      ...{ url: database.url, size: 1, applicationName: 'the one that waits' },
+      timeouts: { lock: 100 },
+    });
+    const reader = new PostgresPresenceReader(waiting, { offlineAfter: 1_000 });
+    const read = await reader.user(1).catch((error: unknown) => error);
+    expect(read).to.be.instanceOf(Unavailable);
+    await locker.end();
+    expect((await reader.user(1)).value).to.equal(null);
+    await waiting.end();
+  });
+
+  for (const tls of [
+    '',
+    '?sslmode=require',
+    '?ssl=true&sslrootcert=none',
+    '?sslmode=disable&a=b',
+  ]) {
+    it(`trusts the authority that it is given, be the address …${tls}`, async () => {
+      const caFile = join(await temporaryFolder('authority'), 'ca.pem');
+      await writeFile(caFile, 'the authority');
+      const config = connectionConfig({ url: `postgres://a:b%40@localhost:1/c${tls}`, caFile });
+      const client = new pg.Client(config) as pg.Client & { readonly ssl: unknown };
+      expect(client.ssl).to.deep.equal({ ca: 'the authority' });
+      expect([client.user, client.password, client.port]).to.deep.equal(['a', 'b@', 1]);
+    });
+  }
+
+  it('keeps what else an address says of TLS: who we are', async () => {
+    const folder = await temporaryFolder('certificate');
+    const file = async (name: string) => {
+      await writeFile(join(folder, name), name);
+      return join(folder, name);
+    };
+    const [caFile, cert, key] = [await file('ca'), await file('cert'), await file('key')];
+    const url = `postgres://a@localhost/c?sslmode=verify-full&sslcert=${cert}&sslkey=${key}`;
+    const { ssl } = new pg.Client(connectionConfig({ url, caFile })) as unknown as { ssl: unknown };
+    const { ca, cert: own, key: secret } = ssl as Record<string, unknown>;
+    expect([ca, own, secret]).to.deep.equal(['ca', 'cert', 'key']);
   });
 
   async function backend(): Promise<number> {

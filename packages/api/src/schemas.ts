@@ -123,7 +123,8 @@ const refresh = Type.String({
 });
 
 export const REFRESH = Type.Object({ refresh });
-export const LOGOUT = Type.Object({ refresh: Type.Optional(refresh) });
+/** A client that keeps none may well say so. */
+export const LOGOUT = Type.Object({ refresh: Type.Optional(Type.Union([refresh, Type.Null()])) });
 
 export const TOKENS = {
   access: Type.String({ description: 'An access token, for `Authorization: Bearer`.' }),

@@ -184,6 +184,12 @@ describe('logout', () => {
     expect(api.world.recorded, 'a logout is no activity').to.deep.equal([]);
   });
 
+  it('takes a refresh token that is null for none', async () => {
+    const call = { token: pair.access, body: { refresh: null } };
+    expect((await api.client.post(LOGOUT, call)).status).to.equal(200);
+    expect(api.world.shown(1).status).to.equal('offline');
+  });
+
   it('refuses the tokens of the session at once here, and elsewhere within a second', async () => {
     const elsewhere = await startWorld({}, undefined, api.world);
     await api.client.post(LOGOUT, { token: pair.access });

@@ -9,13 +9,15 @@ const LATEST_END = 9_500;
 /** Of a folder that is a file, is out of bounds, or has no room. */
 const FOLDER_FAULTS = ['EEXIST', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC'];
 
+const stopping = new AbortController();
+
 async function main(): Promise<void> {
   const options = startOptions(process.argv.slice(2));
   if (options.help) {
     process.stdout.write(HELP);
     return;
   }
-  const starting = startStandalone(process.env, options);
+  const starting = startStandalone(process.env, options, stopping.signal);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void stop(starting, signal));
     process.on(signal, () => {}); // A second one does not cut the first one's work short.
@@ -27,6 +29,7 @@ async function main(): Promise<void> {
 }
 
 async function stop(starting: Promise<Standalone>, signal: string): Promise<void> {
+  stopping.abort();
   setTimeout(() => process.exit(1), LATEST_END).unref();
   const standalone = await starting.catch(() => undefined);
   standalone?.logger.info({ signal }, 'stopping');
@@ -60,6 +63,7 @@ function messageOf(error: unknown): string {
 }
 
 main().catch((error: unknown) => {
+  if (stopping.signal.aborted && error instanceof Unavailable) return; // It is waited for no longer.
   process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
 });

@@ -4,6 +4,7 @@ import type { Environment } from '@presence/adapters/environment';
 import { JwtIssuer } from '@presence/adapters/jwt';
 import { type DatabaseAddress, migrate } from '@presence/adapters/postgres';
 import { createLogger } from '@presence/adapters/process';
+import { whileUnavailable } from '@presence/worker';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { isEmbedded, needsSecret, readConfig, type StandaloneConfig } from './config.js';
@@ -27,11 +28,13 @@ const DEMO_TOKEN_TTL = 12 * 3_600_000;
 /**
  * Starts all of presence in this process.
  * @param demo whether to make demo users on a database that is not our own, too
+ * @param stopping aborted: a database that is away is waited for no longer
  * @throws FolderTaken; the listen error where a port is taken; Unavailable
  */
 export async function startStandalone(
   environment: Environment,
   { demo }: { demo: boolean },
+  stopping: AbortSignal,
 ): Promise<Standalone> {
   const lock = await lockDataFolder(environment);
   const opened: (() => Promise<void>)[] = [() => lock.release()];
@@ -43,7 +46,7 @@ export async function startStandalone(
     const secret = needsSecret(environment) ? await keptSecret(lock.folder) : null;
     const config = readConfig(environment, secret, withDemo);
     const logger = createLogger('presence', config.log.level);
-    const database = await openDatabase(config, lock, logger, opened);
+    const database = await openDatabase(config, lock, logger, opened, stopping);
     const service = await startService(config, database, logger);
     opened.push(() => service.close());
     const facts = withDemo ? await demoFacts(service) : null;
@@ -60,11 +63,12 @@ async function openDatabase(
   lock: FolderLock,
   logger: Logger,
   opened: (() => Promise<void>)[],
+  stopping: AbortSignal,
 ): Promise<DatabaseAddress> {
   const { url, caFile, migrateOnStart } = database;
   if (url !== undefined) {
     const address = { url, ...(caFile === undefined ? {} : { caFile }) };
-    if (migrateOnStart) await migrate(address);
+    if (migrateOnStart) await migrateWhenThere(address, logger, stopping);
     return address;
   }
   const onError = (err: unknown) => logger.warn({ err }, 'housekeeping of the database failed');
@@ -73,6 +77,21 @@ async function openDatabase(
   await migrate(postgres);
   await lock.publish(postgres.url);
   return postgres;
+}
+
+/** A server that starts together with this process may need longer. @throws Unavailable */
+async function migrateWhenThere(
+  address: DatabaseAddress,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
+  const often = { first: 200, longest: 2_000, giveUpAfter: Number.POSITIVE_INFINITY };
+  await whileUnavailable(
+    () => migrate(address),
+    often,
+    stopping,
+    (err) => logger.warn({ err }, 'waiting for the database'),
+  );
 }
 
 async function demoFacts({ dependencies, settings }: Service): Promise<DemoFacts | null> {

@@ -75,6 +75,16 @@ export async function startInVain(
   return { code, output: child.output };
 }
 
+/** Starts it where it waits for its database. */
+export async function startWaiting(
+  folder: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Child> {
+  const child = startProcess(MAIN, { env: await settings(folder, environment) });
+  await child.waitForOutput(/waiting for the database/, 30_000);
+  return child;
+}
+
 /** `npm run users -- …` with a line of standard input. */
 export async function users(
   environment: Readonly<Record<string, string>>,

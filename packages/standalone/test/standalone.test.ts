@@ -3,9 +3,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createPool } from '@presence/adapters/postgres';
 import { eventually, services, temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
-import { RunningStandalone, startInVain, users } from './running-standalone.js';
+import { RunningStandalone, startInVain, startWaiting, users } from './running-standalone.js';
 
 const run = promisify(execFile);
 
@@ -152,6 +153,34 @@ describe('npm start', function () {
     });
     expect(code).to.equal(2);
     expect(output).to.contain('HEARTBEAT_INTERVAL').and.to.contain('JWT_SECRET');
+  });
+
+  describe('whose database is not there yet', () => {
+    async function start() {
+      const database = await (await services()).createDatabase({ empty: true });
+      await database.drop();
+      const folder = join(await temporaryFolder('standalone'), 'data');
+      const environment = { DATABASE_URL: database.url, HOST: '127.0.0.1' };
+      return { database, child: await startWaiting(folder, environment) };
+    }
+
+    it('waits for it', async () => {
+      const { database, child } = await start();
+      const name = new URL(database.url).pathname.slice(1);
+      const { databaseUrl: url } = await services();
+      const server = createPool({ url, size: 1, applicationName: 'presence-test' });
+      await server.query(`CREATE DATABASE "${name}"`);
+      await child.waitForOutput(/presence is running/, 30_000);
+      await child.end('SIGINT');
+      await server.query(`DROP DATABASE "${name}" WITH (FORCE)`);
+      await server.end();
+    });
+
+    it('ends when it is told to', async () => {
+      const { child } = await start();
+      child.signal('SIGINT');
+      expect((await child.exited).code).to.equal(0);
+    });
   });
 
   for (const [road, withBroker] of [

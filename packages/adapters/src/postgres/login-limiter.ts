@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { Duration, LoginLimiter } from '@presence/domain';
 import type pg from 'pg';
 import { RateLimiterPostgres, type RateLimiterRes } from 'rate-limiter-flexible';
@@ -90,12 +90,19 @@ function accountKey(username: string, address: string): string {
 
 /**
  * Who is counted as one: an IPv4 address, or the /64 that IPv6 gives a single household, which
- * could else change its address for every guess.
+ * could else change its address for every guess. So could a proxy's client with whatever text it
+ * says: all that is no address counts as one.
  */
-function network(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  return isIPv6(address) ? `${firstGroups(address).join(':')}::/64` : address;
+function network(told: string): string {
+  const address = withoutPort(told).replace(/^::ffff:(?=\d+\.)/i, '');
+  if (isIPv6(address)) return `${firstGroups(address).join(':')}::/64`;
+  return isIPv4(address) ? address : 'unknown';
+}
+
+/** Some proxies tell the client's port, too: another one for each connection. */
+function withoutPort(address: string): string {
+  const [, six, four] = /^(?:\[(.+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(address) ?? [];
+  return six ?? four ?? address;
 }
 
 function firstGroups(address: string): string[] {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Duration, type Millis, Unavailable } from '@presence/domain';
 import pg from 'pg';
-import { translateError } from './errors.js';
+import { isLockTimeout, translateError } from './errors.js';
 
 export interface DatabaseAddress {
   /** postgres://user:password@host:port/database */
@@ -71,9 +71,19 @@ export function createPool(settings: PoolSettings): pg.Pool {
 }
 
 export function connectionConfig({ url, caFile }: DatabaseAddress): pg.ClientConfig {
-  const address = { connectionString: url };
-  return caFile === undefined ? address : { ...address, ssl: { ca: readFileSync(caFile, 'utf8') } };
+  if (caFile === undefined) return { connectionString: url };
+  const ca = readFileSync(caFile, 'utf8');
+  if (!URL.canParse(url)) return { connectionString: url, ssl: { ca } };
+  // What an address says of TLS goes before all else with `pg`, which then knows of no authority.
+  const address = new URL(url);
+  const [cert, key] = ['sslcert', 'sslkey'].map((name) => address.searchParams.get(name));
+  for (const name of TLS_PARAMETERS) address.searchParams.delete(name);
+  const own =
+    cert && key ? { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') } : {};
+  return { connectionString: address.href, ssl: { ca, ...own } };
 }
+
+const TLS_PARAMETERS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 
 const { builtins } = pg.types;
 const INT8_ARRAY: number = 1016;
@@ -102,6 +112,21 @@ export async function query<Row extends pg.QueryResultRow>(
     return (await pool.query<Row>(config)).rows;
   } catch (error) {
     throw translateError(error);
+  }
+}
+
+/**
+ * The same for those who can do nothing about a table that is locked.
+ * @throws Unavailable, RowRefused
+ */
+export async function ask<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  config: TimedQuery,
+): Promise<Row[]> {
+  try {
+    return await query<Row>(pool, config);
+  } catch (error) {
+    throw isLockTimeout(error) ? new Unavailable('database', 1_000, { cause: error }) : error;
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import type pg from 'pg';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { timestamp } from './event-row.js';
-import { query } from './pool.js';
+import { ask } from './pool.js';
 import { COUNTS, type Condition, ONLINE, Statement } from './statement.js';
 import { CLOCK, VISIBLE } from './visibility.js';
 
@@ -63,7 +63,7 @@ export class PostgresPresenceReader implements PresenceReader {
     asked: UserId | readonly UserId[],
   ): Promise<Dated<readonly UserPresence[]>> {
     const values = [this.#policy.offlineAfter, asked];
-    const rows = await query<UserRow>(this.#pool, { ...statement, values });
+    const rows = await ask<UserRow>(this.#pool, { ...statement, values });
     return { asOf: rows[0]!.asOf, value: rows.filter(isFound).map(toUser) };
   }
 
@@ -74,7 +74,7 @@ export class PostgresPresenceReader implements PresenceReader {
       `p.last_seen <= ${at[0]} AND (p.last_seen < ${at[0]} OR p.user_id > ${at[1]})`;
     if (position) sql.where(after, timestamp(position[0]!), position[1]!);
     const cut = { columns: USER, order: 'p.last_seen DESC, p.user_id', request: page };
-    const rows = await query<PageRow>(this.#pool, sql.page(ONLINE, cut));
+    const rows = await ask<PageRow>(this.#pool, sql.page(ONLINE, cut));
     return toPage(rows, page, ({ lastSeen, id }) => [lastSeen!, id]);
   }
 
@@ -85,12 +85,12 @@ export class PostgresPresenceReader implements PresenceReader {
       sql.where((at) => `p.user_id > ${at[0]}`, decodeCursor(page.cursor, 1)[0]!);
     }
     const cut = { columns: USER, order: 'p.user_id', request: page };
-    const rows = await query<PageRow>(this.#pool, sql.page(source, cut));
+    const rows = await ask<PageRow>(this.#pool, sql.page(source, cut));
     return toPage(rows, page, ({ id }) => [id]);
   }
 
   async statistics(): Promise<Dated<Statistics>> {
-    const [row] = await query<Statistics & { asOf: Millis }>(this.#pool, {
+    const [row] = await ask<Statistics & { asOf: Millis }>(this.#pool, {
       name: 'read-statistics',
       text: `
         SELECT clock.as_of AS "asOf", (SELECT total FROM user_count) AS total,

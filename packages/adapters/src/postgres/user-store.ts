@@ -12,7 +12,7 @@ import {
 import DataLoader from 'dataloader';
 import type pg from 'pg';
 import { isUniqueViolation } from './errors.js';
-import { query } from './pool.js';
+import { ask } from './pool.js';
 import { createUser, ownId, USER } from './user-row.js';
 
 /** The longest that an access token of ours can live: see ACCESS_TOKEN_TTL. */
@@ -55,7 +55,7 @@ export class PostgresUserStore implements UserStore {
     this.#ownIssuer = ownIssuer;
     this.#known = new DataLoader((identities) => this.#knownAmong(identities), {
       ...{ cache: false, maxBatchSize: ASKED_AT_ONCE },
-      batchScheduleFn: (ask) => void setImmediate(ask),
+      batchScheduleFn: (look) => void setImmediate(look),
     });
   }
 
@@ -74,7 +74,7 @@ export class PostgresUserStore implements UserStore {
 
   async credentials(username: string): Promise<Credentials | null> {
     if (username.includes('\0')) return null; // PostgreSQL's text cannot hold it.
-    const rows = await query<User & { passwordHash: string }>(this.#pool, {
+    const rows = await ask<User & { passwordHash: string }>(this.#pool, {
       name: 'user-credentials',
       text: `SELECT ${USER}, password_hash AS "passwordHash" FROM users
         WHERE username = $1 AND password_hash IS NOT NULL`,
@@ -95,7 +95,7 @@ export class PostgresUserStore implements UserStore {
   }
 
   async byId(userId: UserId): Promise<User | null> {
-    const rows = await query<User>(this.#pool, {
+    const rows = await ask<User>(this.#pool, {
       name: 'user-by-id',
       text: `SELECT ${USER} FROM users WHERE id = $1`,
       values: [userId],
@@ -105,7 +105,7 @@ export class PostgresUserStore implements UserStore {
 
   /** Takes with it the user's presence and sessions, whose tokens are refused from now on. */
   async remove(username: string): Promise<boolean> {
-    const rows = await query(this.#pool, {
+    const rows = await ask(this.#pool, {
       text: `
         WITH removed AS (
           DELETE FROM users WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
@@ -121,7 +121,7 @@ export class PostgresUserStore implements UserStore {
 
   /** Ends the user's sessions, as a logout each: whoever knew the old password is out. */
   async setPassword(username: string, passwordHash: string): Promise<boolean> {
-    const rows = await query(this.#pool, {
+    const rows = await ask(this.#pool, {
       text: `
         WITH changed AS (
           UPDATE users SET password_hash = $3
@@ -141,14 +141,14 @@ export class PostgresUserStore implements UserStore {
   }
 
   list(after: UserId, limit: number): Promise<User[]> {
-    return query<User>(this.#pool, {
+    return ask<User>(this.#pool, {
       text: `SELECT ${USER} FROM users WHERE id > $1 ORDER BY id LIMIT $2`,
       values: [after, limit],
     });
   }
 
   async #insert(values: readonly [string, string, string | null, string, string]): Promise<UserId> {
-    const rows = await query<{ id: UserId }>(this.#pool, {
+    const rows = await ask<{ id: UserId }>(this.#pool, {
       name: 'user-add',
       text: `
         WITH chosen AS MATERIALIZED (SELECT next_user_id('user_ids') AS id), added AS (
@@ -167,7 +167,7 @@ export class PostgresUserStore implements UserStore {
    * @returns one for each identity, in their order
    */
   async #knownAmong(identities: readonly Identity[]): Promise<(UserRow | undefined)[]> {
-    const rows = await query<UserRow & { place: number }>(this.#pool, {
+    const rows = await ask<UserRow & { place: number }>(this.#pool, {
       name: 'users-by-identity',
       text: `SELECT place, ${USER}, password_hash IS NOT NULL AS own
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (of_issuer, of_subject, place),
@@ -182,7 +182,7 @@ export class PostgresUserStore implements UserStore {
   async #wasRemoved(identity: Identity): Promise<boolean> {
     const id = ownId(identity, this.#ownIssuer);
     if (id === null) return false;
-    const refused = await query(this.#pool, {
+    const refused = await ask(this.#pool, {
       name: 'user-was-removed',
       text: `SELECT FROM ended_sessions
         WHERE user_id = $1 AND tokens_refused AND tokens_until > now() LIMIT 1`,
@@ -198,7 +198,7 @@ export class PostgresUserStore implements UserStore {
     const email = profile.email ?? user.email;
     const same = username === user.username && email === user.email && role === user.role;
     if (same) return user;
-    await query(this.#pool, {
+    await ask(this.#pool, {
       name: 'user-profile',
       text: `UPDATE users SET username = $2, email = $3, role = $4
         WHERE id = $1 AND password_hash IS NULL`,

@@ -43,9 +43,24 @@ export class DeadLetters {
     return false;
   }
 
-  /** Without a promise: whoever waits is told `pending` where the answer gets lost. */
+  /**
+   * Without a promise: whoever waits is told `pending` where the answer gets lost. None is sent to
+   * where it cannot go: amqplib would count it, not send it, and take each later confirmation for
+   * that of the message before.
+   */
   reply(replyTo: string, correlationId: unknown, body: Buffer): void {
-    const options = properties({ correlationId: String(correlationId) });
-    this.#channel.send({ exchange: '', routingKey: replyTo, body, options });
+    const correlation = correlationId === undefined ? {} : { correlationId: String(correlationId) };
+    if ([replyTo, ...Object.values(correlation)].some(isTooLong)) return;
+    this.#channel.send({
+      exchange: '',
+      routingKey: replyTo,
+      body,
+      options: properties(correlation),
+    });
   }
+}
+
+/** For a short string of AMQP, of 255 bytes. What came as something else than UTF-8 has grown since. */
+function isTooLong(text: string): boolean {
+  return Buffer.byteLength(text) > 255;
 }

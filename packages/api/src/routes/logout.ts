@@ -34,18 +34,18 @@ export function logoutRoute(services: ApiServices): Route {
         dated: true,
       },
     },
-    handle: (ctx, { body }) => logOut(services, personOf(ctx), body.refresh, ctx),
+    handle: (ctx, { body }) => logOut(services, personOf(ctx), body.refresh ?? null, ctx),
   });
 }
 
 async function logOut(
   services: ApiServices,
   { userId, token }: Caller,
-  refresh: string | undefined,
+  refresh: string | null,
   ctx: ApiContext,
 ): Promise<Reply> {
   if (userId === null) throw new Unavailable('database');
-  const other = refresh === undefined ? null : await otherSession(services, userId, refresh);
+  const other = refresh === null ? null : await otherSession(services, userId, refresh);
   const at = services.now();
   const end = (sessionId: SessionId) =>
     endSession(services, userId, sessionId, at, token.expiresAt);
