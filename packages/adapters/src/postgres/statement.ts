@@ -71,7 +71,7 @@ export class Statement {
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`;
-    // One plan for all searches goes through everybody, and one for all page numbers is for late ones.
+    // A search is planned for what it looks for, and a page number for how far back it lies.
     const named = 'cursor' in request && found === undefined;
     return { ...(named && { name: nameOf(text) }), text, values: this.#values };
   }
