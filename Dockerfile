@@ -12,6 +12,7 @@ COPY package.json ./
 RUN npm install --global "$(node --print 'require("./package.json").packageManager')"
 # What the lockfile names is fetched before the sources come, so that it is cached without them.
 COPY pnpm-lock.yaml pnpm-workspace.yaml .npmrc ./
+COPY patches ./patches
 RUN pnpm fetch
 COPY . .
 RUN pnpm install --frozen-lockfile --offline

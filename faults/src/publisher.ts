@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BATCH_KEY, EVENTS_EXCHANGE, eventKey } from '@presence/adapters/wire';
 import { type EventType, NO_SESSION, type RefusalReason, type Status } from '@presence/domain';
+import { publishRaw } from '@presence/test-services';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import type { Ledger } from './ledger.js';
 
@@ -15,12 +16,14 @@ export interface ForeignEvent {
 
 /** Another service that publishes events, and writes down what the broker confirms. */
 export class Publisher {
+  readonly #url: string;
   readonly #ledger: Ledger;
   readonly #model: ChannelModel;
   readonly #channel: ConfirmChannel;
   readonly #returned = new Set<string>();
 
-  private constructor(ledger: Ledger, model: ChannelModel, channel: ConfirmChannel) {
+  private constructor(url: string, ledger: Ledger, model: ChannelModel, channel: ConfirmChannel) {
+    this.#url = url;
     this.#ledger = ledger;
     this.#model = model;
     this.#channel = channel;
@@ -30,7 +33,7 @@ export class Publisher {
 
   static async open(url: string, ledger: Ledger): Promise<Publisher> {
     const model = await connect(url);
-    return new Publisher(ledger, model, await model.createConfirmChannel());
+    return new Publisher(url, ledger, model, await model.createConfirmChannel());
   }
 
   /** @returns whether the broker has confirmed that a queue holds it */
@@ -48,13 +51,7 @@ export class Publisher {
   async carry(events: readonly ForeignEvent[], routingKey: string, body: Buffer): Promise<boolean> {
     const sentAt = Date.now();
     const held = await this.#send(routingKey, body);
-    for (const { userId, type, status, sessionId = NO_SESSION, occurredAt } of events) {
-      this.#ledger.write({
-        ...{ userId, type, status, sessionId, earliest: occurredAt, latest: occurredAt },
-        ...{ source: 'broker', code: 0, fate: held ? 'certain' : 'uncertain' },
-        ...{ sentAt, answeredAt: Date.now() },
-      });
-    }
+    for (const event of events) this.#write(event, held, sentAt);
     return held;
   }
 
@@ -69,8 +66,26 @@ export class Publisher {
     return this.#send(routingKey, body);
   }
 
+  /** A heartbeat of somebody whose client writes such headers. */
+  async publishWithHeaders(event: ForeignEvent, headers: Buffer): Promise<void> {
+    const body = Buffer.from(JSON.stringify(wireForm(event)));
+    const sentAt = Date.now();
+    const routingKey = eventKey(event.type);
+    await publishRaw(this.#url, { exchange: EVENTS_EXCHANGE, routingKey, body, headers });
+    this.#write(event, true, sentAt);
+  }
+
   async close(): Promise<void> {
     await this.#model.close().catch(() => {}); // It may have gone with the broker.
+  }
+
+  #write(event: ForeignEvent, held: boolean, sentAt: number): void {
+    const { userId, type, status, sessionId = NO_SESSION, occurredAt } = event;
+    this.#ledger.write({
+      ...{ userId, type, status, sessionId, earliest: occurredAt, latest: occurredAt },
+      ...{ source: 'broker', code: 0, fate: held ? 'certain' : 'uncertain' },
+      ...{ sentAt, answeredAt: Date.now() },
+    });
   }
 
   #send(routingKey: string, body: Buffer): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { BATCH_KEY, eventKey } from '@presence/adapters/wire';
 import { NO_SESSION, type RefusalReason, type UserId } from '@presence/domain';
-import { eventually } from '@presence/test-services';
+import { eventually, nestedHeaders } from '@presence/test-services';
 import type { FaultCase } from '../fault-case.js';
 import { type Publisher, wireForm } from '../publisher.js';
 import type { Trial } from '../trial.js';
@@ -11,6 +11,8 @@ const HEARTBEAT = eventKey('heartbeat');
 const MEBIBYTE = 1_048_576;
 /** Deep enough to end a parser that calls itself, and shorter than a message may be. */
 const DEPTH = 30_000;
+/** The same for headers, which have to fit into one frame. */
+const HEADER_DEPTH = 15_000;
 
 /** None of it is an event, whoever it names. */
 function poisons(userId: UserId): Poison[] {
@@ -35,7 +37,7 @@ function poisons(userId: UserId): Poison[] {
 export const POISON: FaultCase = {
   number: 26,
   fault: 'poison: bad JSON, 1 MiB, __proto__, NaN, NUL, deep nesting',
-  did: 'each by itself, and each that parses in an array between good events',
+  did: 'each by itself, and each that parses in an array between good events; headers nested deeply',
   short: true,
   run: async (trial) => {
     await trial.load();
@@ -49,6 +51,17 @@ export const POISON: FaultCase = {
     for (const [at, [reason, body]] of inArrays.entries()) {
       const mates = people.slice(2 * at, 2 * at + 2).map(({ userId }) => userId);
       await publishBetween(trial, publisher, mates, reason, body);
+    }
+    // No poison, once it is read: nobody looks at headers that are not ours.
+    for (const kind of ['table', 'array'] as const) {
+      const { userId } = people.at(-1)!;
+      const event = {
+        type: 'heartbeat',
+        status: 'online',
+        userId,
+        occurredAt: Date.now(),
+      } as const;
+      await publisher.publishWithHeaders(event, nestedHeaders(kind, HEADER_DEPTH));
     }
   },
 };

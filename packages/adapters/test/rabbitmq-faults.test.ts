@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { type EventPublisher, type EventSource, Unavailable } from '@presence/domain';
-import { eventually, services } from '@presence/test-services';
+import { eventually, nestedHeaders, publishRaw, services } from '@presence/test-services';
 import { expect } from 'chai';
 import { ChangedConfirms } from './changed-confirms.js';
 import { collector, expectNoGap, heartbeat, statusSet } from './queue-contract.js';
@@ -210,6 +210,23 @@ describe('RabbitMQ, when things break', () => {
     expect(lost.slice(before)).to.deep.equal([]);
     expect(await operator.drain('presence.writer')).to.deep.equal([]);
   });
+
+  for (const [kind, headers] of [
+    ['tables 15,000 deep', nestedHeaders('table', 15_000)],
+    ['arrays 20,000 deep', nestedHeaders('array', 20_000)],
+    ['an unsigned 64-bit integer', Buffer.from('\x01xL\xff\xff\xff\xff\xff\xff\xff\xff', 'latin1')],
+  ] as const) {
+    it(`reads a message whose headers are ${kind}`, async () => {
+      const taken = await consume(broker);
+      await eventually(() => broker.connected);
+      const body = Buffer.from('{"type":"heartbeat","user_id":7,"status":"online"}');
+      const message = { exchange: 'presence.events', routingKey: 'presence.heartbeat', body };
+      await publishRaw(way, { ...message, headers });
+      await eventually(() => taken.events.length > 0);
+      expect(taken.events[0]).to.include({ user: 7 });
+      expect(lost).to.deep.equal([]);
+    });
+  }
 
   it('declares again a queue that is deleted while it consumes, and goes on', async () => {
     const events = publisher();
