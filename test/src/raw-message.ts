@@ -27,6 +27,9 @@ const CLOSE_OK = method(10, 51);
 /** Content type, headers, delivery mode. */
 const PROPERTIES = (1 << 15) | (1 << 13) | (1 << 12);
 const PERSISTENT = 2;
+/** What no queue takes comes back, before it is confirmed. */
+const MANDATORY = 1;
+const TIMEOUT = 10_000;
 
 /**
  * Publishes what amqplib could not, on a connection of its own, and has it confirmed.
@@ -74,7 +77,7 @@ export function nestedHeaders(kind: 'table' | 'array', depth: number): Buffer {
 }
 
 function frames({ exchange, routingKey, body, headers }: RawMessage): Buffer[] {
-  const publish = [u16(0), short(exchange), short(routingKey), u8(0)];
+  const publish = [u16(0), short(exchange), short(routingKey), u8(MANDATORY)];
   const size = Buffer.alloc(8);
   size.writeBigUInt64BE(BigInt(body.length));
   const values = [short('application/json'), long(headers), u8(PERSISTENT)];
@@ -89,13 +92,14 @@ function frames({ exchange, routingKey, body, headers }: RawMessage): Buffer[] {
 function methods(socket: Socket): (wanted: number) => Promise<void> {
   let rest = Buffer.alloc(0);
   const ended = new AbortController();
-  for (const event of ['error', 'close']) socket.once(event, () => ended.abort());
+  const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT)]);
+  for (const event of ['error', 'close']) socket.once(event, (reason) => ended.abort(reason));
   socket.on('data', (chunk: Buffer) => {
     rest = Buffer.concat([rest, chunk]);
   });
   return async (wanted) => {
     while (rest.length < 7 || rest.length < rest.readUInt32BE(3) + 8) {
-      await once(socket, 'data', { signal: ended.signal });
+      await once(socket, 'data', { signal });
     }
     const end = rest.readUInt32BE(3) + 8;
     const payload = rest.subarray(7, end - 1);

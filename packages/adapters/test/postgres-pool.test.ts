@@ -10,8 +10,11 @@ import { Unavailable } from '@presence/domain';
 import { type Database, services, temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
 import pg from 'pg';
-import { connectionConfig } from '../dist/postgres/pool.js';
+import { connectionConfig, inOrder, transactionWithEnding } from '../dist/postgres/pool.js';
 import { TcpProxy } from './tcp-proxy.js';
+
+const CHANGE = `INSERT INTO presence_outbox (size, changes)
+  VALUES (1, '[[1, "offline", "online", 1000, 1000, "login"]]')`;
 
 describe('A connection to PostgreSQL', () => {
   let database: Database;
@@ -68,6 +71,17 @@ describe('A connection to PostgreSQL', () => {
     await slow.end();
   });
 
+  it('commits nothing where a statement fails that is sent together with the COMMIT, and goes on', async () => {
+    const before = [await backend(), await changes()];
+    const sent = transactionWithEnding(pool, async (client) => {
+      await client.query(CHANGE);
+      const failing = async () => (await client.query('SELECT 1 / 0')).rows;
+      return () => inOrder([failing(), client.query(CHANGE)]);
+    });
+    expect(await sent.catch(({ sqlState }) => sqlState)).to.equal('22012');
+    expect([await backend(), await changes()]).to.deep.equal(before);
+  });
+
   it('that waits for a table too long is as good as none', async () => {
     const locker = new pg.Client({ connectionString: database.url });
     await locker.connect();
@@ -117,10 +131,12 @@ describe('A connection to PostgreSQL', () => {
     return (await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
   }
 
+  async function changes(): Promise<number> {
+    return (await pool.query('SELECT FROM presence_outbox')).rows.length;
+  }
+
   function addChange(): Promise<unknown> {
-    return pool.query(`
-      INSERT INTO presence_outbox (size, changes)
-      VALUES (1, '[[1, "offline", "online", 1000, 1000, "login"]]')`);
+    return pool.query(CHANGE);
   }
 
   /** Resolves once the connection of the transaction is gone, and everybody has been told. */

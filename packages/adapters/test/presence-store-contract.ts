@@ -8,6 +8,8 @@ import {
   type PresencePolicy,
   type PresenceReader,
   type PresenceStore,
+  type Progress,
+  RowRefused,
   RowsLocked,
   type StatusChange,
   type StatusStep,
@@ -33,6 +35,11 @@ export const POLICY: PresencePolicy = {
   offlineAfter: 110_000,
   rememberSessions: 86_400_000,
   accessTokenTtl: 900_000,
+};
+
+const PROGRESS: Progress = {
+  ...{ publisher: '00000000-0000-4000-8000-000000000001', kind: 'app', last: false },
+  ...{ since: 0, from: 0, through: 1 },
 };
 
 function event(
@@ -196,6 +203,18 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     await expectCounted(under.pool);
   });
 
+  it('tells what the rows of those awaited say once it is committed, written or not', async () => {
+    await under.store.apply(batchOf([event(1, EPOCH, { status: 'away' }), event(2, EPOCH)]));
+    const ended = event(2, EPOCH + 2, { type: 'logout', status: 'offline' });
+    const late = [event(1, EPOCH - 1), ended];
+    const { current } = await under.store.apply({ ...batchOf(late), awaited: [1, 2, 3, 99] });
+    expect(Object.fromEntries(current)).to.deep.equal({
+      1: { status: 'away', lastSeen: EPOCH },
+      2: { status: 'offline', lastSeen: EPOCH + 2 },
+      3: { status: 'offline', lastSeen: null },
+    });
+  });
+
   it('tells whether somebody shows something else now', async () => {
     const shows = async (at: number) =>
       (await under.store.apply(batchOf([event(1, at)]))).announced;
@@ -283,6 +302,17 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     await under.pool.query('UPDATE presence_inbox SET refused = NULL');
     expect(await under.store.applyDeferred()).to.deep.equal({ applied: 1, refused: [] });
     expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
+  });
+
+  it('tells what the database refuses, be it at the end of a transaction', async () => {
+    await under.pool.query('ALTER TABLE presence_outbox ADD CONSTRAINT none CHECK (size < 1)');
+    const deferred = [event(2, EPOCH)];
+    const batch = { ...batchOf([event(1, EPOCH)]), deferred, progress: [PROGRESS], awaited: [1] };
+    const refusal = await under.store.apply(batch).catch((error: unknown) => error);
+    await under.pool.query('ALTER TABLE presence_outbox DROP CONSTRAINT none');
+    expect(refusal).to.be.instanceOf(RowRefused).and.to.include({ sqlState: '23514' });
+    expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(null);
+    expect((await under.store.due()).deferred).to.equal(false);
   });
 
   it('tells what is due: changes, what is deferred, and who has fallen silent', async () => {

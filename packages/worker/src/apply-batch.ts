@@ -7,7 +7,7 @@ import {
   RowsLocked,
   type UserId,
 } from '@presence/domain';
-import type { Batch, Outcome } from './batch.js';
+import { type Batch, isAwaited, type Outcome } from './batch.js';
 import type { HeldEvent } from './held-delivery.js';
 
 /** What writing some of a batch came to. */
@@ -47,14 +47,16 @@ async function commit(store: PresenceStore, lot: Lot): Promise<Written> {
   const free = events.filter(({ userId }) => !locked.has(userId));
   const deferred = events.filter(({ userId }) => locked.has(userId));
   try {
-    const { unknown, announced } = await store.apply({ ...folded(free), deferred, progress });
-    return { refused: ofUnknown(free, unknown), announced };
+    const awaited = free.filter(isAwaited).map(({ userId }) => userId);
+    const lotOfFree = { ...folded(free), deferred, progress, awaited };
+    const { unknown, ...rest } = await store.apply(lotOfFree);
+    return { refused: ofUnknown(free, unknown), ...rest };
   } catch (error) {
     if (!(error instanceof RowRefused) || events.length === 0) throw error;
     if (events.length > 1) return commitHalves(store, lot);
     await store.apply({ events: [], ended: [], progress });
     const reason = `database:${error.sqlState}` as const;
-    return { refused: new Map([[events[0]!, reason]]), announced: false };
+    return { refused: new Map([[events[0]!, reason]]), announced: false, current: new Map() };
   }
 }
 
@@ -79,5 +81,6 @@ async function commitHalves(
   return {
     refused: new Map([...first.refused, ...second.refused]),
     announced: first.announced || second.announced,
+    current: new Map([...first.current, ...second.current]),
   };
 }

@@ -1,14 +1,6 @@
-import type {
-  CommittedStatus,
-  Delivery,
-  Duration,
-  Millis,
-  PresenceStore,
-  UserId,
-  Verdict,
-} from '@presence/domain';
+import type { Delivery, Duration, Millis, PresenceStore, UserId, Verdict } from '@presence/domain';
 import { applyBatch } from './apply-batch.js';
-import { Batch, type Outcome } from './batch.js';
+import { Batch, isAwaited, type Outcome } from './batch.js';
 import { DeliveryQueue, NEVER, type QueueSettings } from './delivery-queue.js';
 import { HeldDelivery, type HeldEvent } from './held-delivery.js';
 import type { Logger } from './logger.js';
@@ -189,7 +181,7 @@ export class BatchWriter {
       this.#waiting = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
         this.#unsettled.has(held),
       );
-      await this.#settle(batch, signal);
+      this.#settle(batch, outcome);
       this.#measure(batch, performance.now() - begun);
     } catch (error) {
       if (signal.aborted) return; // All of it has been handed back.
@@ -230,31 +222,17 @@ export class BatchWriter {
     };
   }
 
-  async #settle(batch: Batch, signal: AbortSignal): Promise<void> {
-    const complete = [...batch.held].filter(({ locked }) => locked === 0);
-    const awaited = batch.events.filter(({ held }) => held.delivery.urgent && held.locked === 0);
-    const current = await this.#current(awaited, signal);
-    for (const held of complete) {
+  #settle(batch: Batch, { current }: Outcome): void {
+    const replies = new Map(
+      batch.events.filter(isAwaited).map(({ held, userId }) => [held, current.get(userId)]),
+    );
+    for (const held of batch.held) {
+      if (held.locked > 0) continue;
       this.#unsettled.delete(held);
-      held.settle(current.get(held) ?? null);
+      const isRefused = held.refusals.length > 0;
+      held.settle(isRefused ? null : (replies.get(held) ?? null));
       for (const { reason } of held.refusals) this.#parts.metrics.refused(reason, 1);
     }
-  }
-
-  /** What the database now says to those who wait for it; nothing to those who were refused. */
-  async #current(
-    awaited: readonly HeldEvent[],
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<HeldDelivery, CommittedStatus>> {
-    if (awaited.length === 0) return new Map();
-    const userIds = awaited.map(({ userId }) => userId);
-    const statuses = await this.#persist(() => this.#parts.store.current(userIds), signal);
-    return new Map(
-      awaited.flatMap(({ held, userId }) => {
-        const status = statuses.get(userId);
-        return status && held.refusals.length === 0 ? [[held, status] as const] : [];
-      }),
-    );
   }
 
   #persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,4 +1,10 @@
-import type { Progress, RefusalReason, ReportedEvent, UserId } from '@presence/domain';
+import type {
+  CommittedStatus,
+  Progress,
+  RefusalReason,
+  ReportedEvent,
+  UserId,
+} from '@presence/domain';
 import type { HeldDelivery, HeldEvent } from './held-delivery.js';
 
 /** What a batch came to, beside what was simply committed. */
@@ -7,6 +13,8 @@ export interface Outcome {
   readonly locked: ReadonlySet<UserId>;
   /** Whether changes wait to go out. */
   readonly announced: boolean;
+  /** What the rows then said of the users of events that somebody awaits the effect of. */
+  readonly current: ReadonlyMap<UserId, CommittedStatus>;
 }
 
 /** The deliveries that one flush is to settle, and their events. */
@@ -63,6 +71,7 @@ function heldEvent(held: HeldDelivery, reported: ReportedEvent, userId: UserId):
   return { type, userId, occurredAt, status, sessionId, held, reported };
 }
 
-function isAwaited({ held }: HeldEvent): boolean {
+/** Whether somebody waits for the effect. */
+export function isAwaited({ held }: HeldEvent): boolean {
   return held.delivery.urgent;
 }

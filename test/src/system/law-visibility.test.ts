@@ -176,7 +176,7 @@ describe('Who is visible', function () {
     );
     const [first] = read;
     expect((await reader.user(1)).value).to.deep.equal(first);
-    const current = await store.current(ids);
+    const { current } = await store.apply({ events: [], ended: [], progress: [], awaited: ids });
     expect(ids.map((id) => current.get(id)?.status)).to.deep.equal(visible);
     for (const status of [...STATUSES, undefined]) {
       const expected = read.filter((user) => status === undefined || user.status === status);

@@ -33,16 +33,17 @@ export interface OutboxRow {
 /** How many changes a row holds at the most. */
 export const ROW_CHANGES = 1_024;
 
-/** Puts steps into the outbox, in the order given; to be called while their rows are locked. */
-export async function insertChanges(client: pg.ClientBase, steps: readonly Step[]): Promise<void> {
+/** Puts steps into the outbox, in the order given; to be sent while their rows are locked. */
+export function changeRows(steps: readonly Step[]): pg.QueryConfig[] {
+  const rows: PackedStep[][] = [];
   for (let start = 0; start < steps.length; start += ROW_CHANGES) {
-    const packed = steps.slice(start, start + ROW_CHANGES).map(pack);
-    await client.query({
-      name: 'changes-insert',
-      text: 'INSERT INTO presence_outbox (size, changes) VALUES ($1, $2)',
-      values: [packed.length, JSON.stringify(packed)],
-    });
+    rows.push(steps.slice(start, start + ROW_CHANGES).map(pack));
   }
+  return rows.map((changes) => ({
+    name: 'changes-insert',
+    text: 'INSERT INTO presence_outbox (size, changes) VALUES ($1, $2)',
+    values: [changes.length, JSON.stringify(changes)],
+  }));
 }
 
 function pack({ userId, from, to, at, lastSeen, cause }: Step): PackedStep {

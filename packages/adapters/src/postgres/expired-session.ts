@@ -8,7 +8,7 @@ import {
 import type pg from 'pg';
 import { refusalOf } from './errors.js';
 import { timestamp } from './event-row.js';
-import { deferEvents } from './inbox-row.js';
+import { deferral } from './inbox-row.js';
 import { writePresence } from './presence-writer.js';
 import { isHeldUp, unless } from './transition.js';
 
@@ -64,5 +64,5 @@ async function apply(
   const batch = { ...folded(logouts), progress: [] };
   const isOneAtFault = (error: unknown) => isHeldUp(error) || refusalOf(error) !== undefined;
   const applied = await unless(isOneAtFault, client, () => writePresence(client, batch, policy));
-  if (!applied) await deferEvents(client, logouts);
+  if (!applied) await client.query(deferral(logouts));
 }

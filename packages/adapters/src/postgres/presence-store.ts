@@ -1,6 +1,5 @@
 import {
   type AppliedBatch,
-  type CommittedStatus,
   type DeferredOutcome,
   type DueWork,
   type Duration,
@@ -16,9 +15,9 @@ import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
 import { isConflict, isLockTimeout, refusalOf } from './errors.js';
 import { applyInbox } from './inbox.js';
-import { query, transaction } from './pool.js';
-import { writePresence } from './presence-writer.js';
-import { CLOCK, silentBefore, VISIBLE } from './visibility.js';
+import { query, transactionWithEnding } from './pool.js';
+import { joinPresence } from './presence-writer.js';
+import { CLOCK, silentBefore } from './visibility.js';
 
 /** A connection that says nothing costs one look, not several. */
 const LOOK_TIMEOUT: Duration = 2_500;
@@ -41,8 +40,8 @@ export class PostgresPresenceStore implements PresenceStore {
     if (isProgressAlone(batch)) return this.#applyProgress(batch);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await transaction(this.#pool, (client) =>
-          writePresence(client, batch, this.#policy),
+        return await transactionWithEnding(this.#pool, (client) =>
+          joinPresence(client, batch, this.#policy),
         );
       } catch (error) {
         if (isLockTimeout(error)) await this.#throwLocked(batch, error);
@@ -50,18 +49,6 @@ export class PostgresPresenceStore implements PresenceStore {
         if (attempt === ATTEMPTS) throw new Unavailable('database', 1_000, { cause: error });
       }
     }
-  }
-
-  async current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>> {
-    const rows = await query<CommittedStatus & { userId: UserId }>(this.#pool, {
-      name: 'presence-current',
-      text: `
-        SELECT p.user_id AS "userId", ${VISIBLE} AS status, p.last_seen AS "lastSeen"
-        FROM user_presence p, ${CLOCK}
-        WHERE p.user_id = ANY ($2)`,
-      values: [this.#policy.offlineAfter, userIds],
-    });
-    return new Map(rows.map(({ userId, ...status }) => [userId, status]));
   }
 
   async locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
@@ -116,7 +103,7 @@ export class PostgresPresenceStore implements PresenceStore {
   /** Ticks, a few a second and for ever: one statement needs no transaction around it. */
   async #applyProgress({ progress }: PresenceBatch): Promise<AppliedBatch> {
     if (progress.length > 0) await query(this.#pool, progressMarks(progress));
-    return { unknown: new Set(), announced: false };
+    return { unknown: new Set(), current: new Map(), announced: false };
   }
 
   /**
@@ -132,8 +119,8 @@ export class PostgresPresenceStore implements PresenceStore {
   }
 }
 
-function isProgressAlone({ events, ended, deferred = [] }: PresenceBatch): boolean {
-  return events.length + ended.length + deferred.length === 0;
+function isProgressAlone({ events, ended, deferred = [], awaited = [] }: PresenceBatch): boolean {
+  return events.length + ended.length + deferred.length + awaited.length === 0;
 }
 
 /** Rows that another is folding are left to it. */

@@ -1,5 +1,6 @@
 import {
   type AppliedBatch,
+  type CommittedStatus,
   type Millis,
   NO_SESSION,
   type PresenceBatch,
@@ -12,24 +13,26 @@ import {
 } from '@presence/domain';
 import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
-import { insertChanges, type Step } from './change-row.js';
+import { changeRows, type Step } from './change-row.js';
 import { byUser, type EventColumns, eventColumns } from './event-row.js';
-import { deferEvents } from './inbox-row.js';
+import { deferral } from './inbox-row.js';
+import { type Ending, inOrder } from './pool.js';
+import { CLOCK, VISIBLE } from './visibility.js';
 
 /**
  * Joins a batch into the rows, within the caller's transaction (READ COMMITTED, PostgreSQL's
- * default). It raises the errors of `pg` as they are.
+ * default), and says how to end it. It raises the errors of `pg` as they are.
  *
  * The order of its statements is the argument for its rightness. Ended sessions are noted first.
  * Rows are then locked, by being written. Only a later statement, whose snapshot is taken after
  * those locks, asks which sessions have ended: whoever ends one meanwhile either has committed,
  * and is seen, or waits for the row, and then finds the event of its session in it.
  */
-export async function writePresence(
+export async function joinPresence(
   client: pg.ClientBase,
   batch: PresenceBatch,
   policy: PresencePolicy,
-): Promise<AppliedBatch> {
+): Promise<Ending<AppliedBatch>> {
   const events = byUser(batch.events);
   await noteEndedSessions(client, batch, policy);
   await lockRows(client, batch);
@@ -37,11 +40,30 @@ export async function writePresence(
   const { written, changed } = await writeEvents(client, events, columns, policy);
   const masked = await maskEndedSessions(client, events, batch.ended, columns, written);
   const steps = stepsOf(batch, written, [...changed, ...masked], policy);
-  await insertChanges(client, steps);
-  await deferEvents(client, batch.deferred ?? []);
-  if (batch.progress.length > 0) await client.query(progressMarks(batch.progress));
-  const unknown = await unknownUsers(client, events, written);
-  return { unknown, announced: steps.length > 0 };
+  const { awaited = [], deferred = [], progress } = batch;
+  const statements = [
+    ...changeRows(steps),
+    ...(deferred.length > 0 ? [deferral(deferred)] : []),
+    ...(progress.length > 0 ? [progressMarks(progress)] : []),
+  ];
+  return async () => {
+    const [unknown, current] = await inOrder([
+      unknownUsers(client, events, written),
+      currentStatuses(client, awaited, policy),
+      ...statements.map((statement) => client.query(statement)),
+    ]);
+    return { unknown, current, announced: steps.length > 0 };
+  };
+}
+
+/** The same with its ending, where the transaction goes on. */
+export async function writePresence(
+  client: pg.ClientBase,
+  batch: PresenceBatch,
+  policy: PresencePolicy,
+): Promise<AppliedBatch> {
+  const end = await joinPresence(client, batch, policy);
+  return end();
 }
 
 /** A row that now shows something else, or whose silence had run out unnoticed. */
@@ -243,6 +265,24 @@ async function unknownUsers(
     values: [doubtful],
   });
   return new Set(rows.map(({ userId }) => userId));
+}
+
+/** Nothing comes between this and the commit: what was written is locked. */
+async function currentStatuses(
+  client: pg.ClientBase,
+  userIds: readonly UserId[],
+  { offlineAfter }: PresencePolicy,
+): Promise<ReadonlyMap<UserId, CommittedStatus>> {
+  if (userIds.length === 0) return new Map();
+  const { rows } = await client.query<CommittedStatus & { userId: UserId }>({
+    name: 'presence-current',
+    text: `
+      SELECT p.user_id AS "userId", ${VISIBLE} AS status, p.last_seen AS "lastSeen"
+      FROM user_presence p, ${CLOCK}
+      WHERE p.user_id = ANY ($2)`,
+    values: [offlineAfter, userIds],
+  });
+  return new Map(rows.map(({ userId, ...status }) => [userId, status]));
 }
 
 function sessionColumns(

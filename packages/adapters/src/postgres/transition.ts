@@ -9,7 +9,7 @@ import {
 } from '@presence/domain';
 import type pg from 'pg';
 import { isConflict, isLockTimeout } from './errors.js';
-import { deferEvents } from './inbox-row.js';
+import { deferral } from './inbox-row.js';
 import { writePresence } from './presence-writer.js';
 import { CLOCK, VISIBLE } from './visibility.js';
 
@@ -36,7 +36,7 @@ export async function commitTransition(
   const presence = await committedStatus(client, event, policy);
   if (applied) return { presence, pending: false };
   const stamped = laterThan(presence.lastSeen, event);
-  await deferEvents(client, [stamped]);
+  await client.query(deferral([stamped]));
   return { presence: withEvent(presence, stamped), pending: true };
 }
 

@@ -20,6 +20,8 @@ export interface PresenceBatch {
   readonly ended: readonly EndedSession[];
   /** Events whose rows somebody else has locked: committed now, joined when the rows are free. */
   readonly deferred?: readonly PresenceEvent[];
+  /** Users whose status somebody awaits. */
+  readonly awaited?: readonly UserId[];
   /** What is settled once this batch is committed. */
   readonly progress: readonly Progress[];
 }
@@ -29,6 +31,8 @@ export interface AppliedBatch {
   readonly unknown: ReadonlySet<UserId>;
   /** Whether somebody shows something else now, so that changes wait to go out. */
   readonly announced: boolean;
+  /** What the rows say of those awaited, once this is committed; who does not exist is left out. */
+  readonly current: ReadonlyMap<UserId, CommittedStatus>;
 }
 
 /** What became of deferred events. */
@@ -56,9 +60,6 @@ export interface PresenceStore {
    * @throws RowsLocked, RowRefused, Unavailable
    */
   apply(batch: PresenceBatch): Promise<AppliedBatch>;
-
-  /** What the rows say of these users now; users that do not exist are left out. */
-  current(userIds: readonly UserId[]): Promise<ReadonlyMap<UserId, CommittedStatus>>;
 
   /** Those of the users whose rows somebody holds locked; never waits. */
   locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>>;
