@@ -16,7 +16,7 @@ export interface Probe {
   readonly rate: number;
 }
 
-/** Milliseconds to the last byte of an answer. */
+/** Milliseconds from when a question was due to the last byte of its answer. */
 export interface Took {
   readonly p50: number;
   readonly p99: number;
@@ -33,10 +33,11 @@ export async function probe(next: (turn: number) => Asked, { count, rate }: Prob
   const connections = new Connections(new URL(next(0).url));
   const began = performance.now();
   const took = Array.from({ length: WARM_UP + count }, async (_, turn) => {
-    await wait(Math.max(0, began + (turn / rate) * 1_000 - performance.now()));
-    const sent = performance.now();
+    const due = began + (turn / rate) * 1_000;
+    await wait(Math.max(0, due - performance.now()));
+    const from = Math.min(due, performance.now());
     await ask(next(turn), connections);
-    return performance.now() - sent;
+    return performance.now() - from;
   });
   const sorted = (await Promise.all(took)).slice(WARM_UP).toSorted((a, b) => a - b);
   connections.close();

@@ -28,7 +28,8 @@ export const GROWTH: Measurement = {
     }
     const [first, last] = [points[0]!, points.at(-1)!];
     const curve = { name: 'worker + Postgres', x: 'users', y: 'events/s', points };
-    const note = points.map(([users, rate]) => `${users}: ${Math.round(rate)}/s`).join(', ');
+    const curveNote = points.map(([users, rate]) => `${users}: ${Math.round(rate)}/s`).join(', ');
+    const note = `by rate, ${rounds} rounds of each, one size after the other; ${curveNote}`;
     const what = `worker + Postgres, ${last[0]} ÷ ${first[0]} users`;
     const value = last[1] / first[1];
     return [{ what, value, unit: 'ratio', floor: 0.8, goal: 0.95, note, curve }];

@@ -3,11 +3,11 @@ import { eventually } from '@presence/test-services';
 import { Connections } from '../connections.js';
 import { type Contestant, compete, QUICK_ROUNDS, ROUNDS } from '../contest.js';
 import type { Figure } from '../figure.js';
-import { type OpenLoad, openLoop, type Target } from '../load.js';
+import { assertServed, type OpenLoad, openLoop, type Target } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
 import { BARE_KOA } from '../peer.js';
 import { ask } from '../probe.js';
-import { median, quantile, spreadOf } from '../statistics.js';
+import { quantile, spreadOf } from '../statistics.js';
 import { Witnesses } from '../witnesses.js';
 
 const PATH = '/api/users/heartbeat/';
@@ -39,14 +39,17 @@ export const ROAD: Measurement = {
     witnesses.start();
     const load = { seconds: quick ? 10 : 60, connections: CONNECTIONS };
     say(`${load.seconds} s at once, with witnesses`);
-    const { perSecond, failures } = await generator.run(road.target, load);
+    const { perSecond, requests, failures } = await generator.run(road.target, load);
     await witnesses.stop();
     const deadline = performance.now() + EMPTY_WITHIN;
     const empty = await emptyAfter(bench);
     const wrong = await wrongRows(bench, witnesses, deadline);
-    const bareRate = median(theirs!.map((score) => score.perSecond));
+    assertServed(road.name, { requests, failures });
+    say(`${load.seconds} s of bare Koa at once`);
+    const beside = await generator.run(bare.target, load);
     const told = [
-      `${load.seconds} s: ${Math.round(perSecond)}/s of ${Math.round(bareRate)}/s, ${failures} failures`,
+      'by rate',
+      `${load.seconds} s: ${Math.round(perSecond)}/s, bare Koa ${Math.round(beside.perSecond)}/s in the ${load.seconds} s after`,
       `queue empty after ${empty.toFixed(0)} ms (rounds: ${Math.max(...emptied).toFixed(0)} ms)`,
       `${wrong} of ${witnesses.answers} witnesses' rows wrong`,
     ];

@@ -22,7 +22,7 @@ export const WRITING: Measurement = {
     const [mine, theirs] = rows as [number[], number[]];
     const spread = spreadOf(mine.map((rate, round) => rate / theirs[round]!));
     const beside = [mine, theirs].map((rates) => `${Math.round(median(rates))}/s`);
-    const note = `${beside.join(' beside ')}; ours ${BATCH} at once`;
+    const note = `by rate; ${beside.join(' beside ')}; ours ${BATCH} at once`;
     const marks = { floor: 1, goal: 1.3 };
     const what = 'batch write ÷ plain UPDATE of 1,000';
     return [
