@@ -19,7 +19,8 @@ RUN pnpm install --frozen-lockfile --offline
 RUN pnpm exec tsc -b packages/standalone
 # The same tree again, with nothing in it that only building and testing need.
 RUN rm -rf node_modules packages/*/node_modules packages/*/src packages/*/test packages/*/tsconfig*.json \
-  && pnpm install --frozen-lockfile --offline --prod --filter '@presence/standalone...'
+  && pnpm install --frozen-lockfile --offline --prod --filter '@presence/standalone...' \
+  && chmod --recursive a+rX package.json packages
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps

@@ -11,6 +11,8 @@ CREATE ROLE presence_app LOGIN PASSWORD :'app_password';
 
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO presence_owner, presence_app;
+-- For the extension pg_trgm, by which searches have an index.
+GRANT CREATE ON DATABASE :"DBNAME" TO presence_owner;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO presence_owner;

@@ -102,12 +102,12 @@ async function settle({ stage }: Bench, { opsUrl }: Api): Promise<number> {
 
 async function isConfirmed(opsUrl: string): Promise<boolean> {
   const figure = await metricsOf(opsUrl);
-  const [sent, confirmed, refused] = [
+  const [sent, confirmed, unconfirmed] = [
     figure('presence_events_sent_total'),
     figure('presence_events_confirmed_total'),
-    figure('presence_events_refused_total'),
+    figure('presence_events_unconfirmed_total'),
   ];
-  return sent === confirmed + refused;
+  return sent === confirmed + unconfirmed;
 }
 
 /** The worst load decides: the contract knows no exceptions. */

@@ -14,6 +14,7 @@ import { READING } from './reading.js';
 import { ROAD } from './road.js';
 import { TOKENS } from './tokens.js';
 import { TRACKING } from './tracking.js';
+import { WAITING } from './waits.js';
 import { WRITING } from './writing.js';
 
 /** What has a floor, or belongs beside what has one; in the order of the table. */
@@ -32,4 +33,11 @@ export const TABLE: readonly Measurement[] = [
 ];
 
 /** What a setting or a shape was chosen by. */
-export const STUDIES: readonly Measurement[] = [NEWCOMERS, BATCHES, QUEUES, PARTITIONS, INDEXES];
+export const STUDIES: readonly Measurement[] = [
+  NEWCOMERS,
+  BATCHES,
+  WAITING,
+  QUEUES,
+  PARTITIONS,
+  INDEXES,
+];

@@ -69,7 +69,7 @@ async function sendAgain(
   held: 'toServer' | 'toClient',
 ): Promise<void> {
   const people = await trial.people(20);
-  const before = await metric(api.opsUrl, 'presence_events_refused_total');
+  const before = await metric(api.opsUrl, 'presence_events_unconfirmed_total');
   ways!.broker.hold(held);
   const answers = await Promise.all(people.map((who) => trial.caller.heartbeat(url, who)));
   const recorded = answers.filter((answer) => answer?.code === 200).length;
@@ -78,7 +78,7 @@ async function sendAgain(
   ways!.broker.cut();
   ways!.broker.mend();
   await trial.mended();
-  const again = (await metric(api.opsUrl, 'presence_events_refused_total')) - before;
+  const again = (await metric(api.opsUrl, 'presence_events_unconfirmed_total')) - before;
   trial.require(again > 0, 'nothing was unconfirmed');
 }
 

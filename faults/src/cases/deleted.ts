@@ -66,7 +66,9 @@ async function loseLetters(
 
 /** How many events the broker has not taken: the sum over all APIs. */
 async function refused({ system }: Trial): Promise<number> {
-  const counts = system.apis.map(({ api }) => metric(api.opsUrl, 'presence_events_refused_total'));
+  const counts = system.apis.map(({ api }) =>
+    metric(api.opsUrl, 'presence_events_unconfirmed_total'),
+  );
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 

@@ -54,6 +54,9 @@ describe('The roles that compose makes in the database', () => {
   it('let the owner migrate, and own all that there is', async () => {
     expect(await names(`relowner <> '${OWNER}'::regrole`)).to.deep.equal([]);
     expect(await names(`relkind = 'r'`)).to.include('user_presence');
+    expect(await names(`relkind = 'i'`), 'pg_trgm is the owner’s to create').to.include(
+      'users_search',
+    );
   });
 
   it('let API and worker read and write every row', async () => {

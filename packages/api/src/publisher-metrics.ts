@@ -9,7 +9,10 @@ export function publisherMetrics(registry: Registry): PublisherMetrics {
   const sent = counter('presence_events_sent_total', 'Events sent, after folding.');
   const bytes = counter('presence_sent_bytes_total', 'Bytes of messages sent, bodies alone.');
   const confirmed = counter('presence_events_confirmed_total', 'Events the queue has confirmed.');
-  const refused = counter('presence_events_refused_total', 'Events the queue has not confirmed.');
+  const unconfirmed = counter(
+    'presence_events_unconfirmed_total',
+    'Events the queue has not confirmed.',
+  );
   const sizes = new Histogram({
     name: 'presence_publish_batch_events',
     help: 'Events a message, after folding.',
@@ -39,7 +42,7 @@ export function publisherMetrics(registry: Registry): PublisherMetrics {
       confirmed.inc(events);
       if (events > 0) delays.observe(after / 1_000);
     },
-    failed: (events) => refused.inc(events),
+    failed: (events) => unconfirmed.inc(events),
     submitted: (outcome) => transitions.inc({ outcome }),
   };
 }

@@ -151,7 +151,7 @@ describe('metrics', () => {
       'presence_events_recorded_total 3',
       'presence_events_sent_total 2',
       'presence_events_confirmed_total 2',
-      'presence_events_refused_total 1',
+      'presence_events_unconfirmed_total 1',
       'presence_transitions_total{outcome="committed"} 1',
       'presence_publish_confirm_seconds_count 1',
     ]) {
