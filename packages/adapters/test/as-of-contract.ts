@@ -187,6 +187,21 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 59_999);
   });
 
+  it('gives it up while it goes on speaking', async () => {
+    const [gapped, worker] = [randomUUID(), randomUUID()];
+    await settle([interval(gapped, 0, 100), interval(gapped, 200, 300)]);
+    expect(await advance()).to.equal(start + 99);
+    await under.pool.query(
+      `UPDATE presence_publishers SET gap_since = gap_since - interval '31 s'`,
+    );
+    await settle([
+      { ...interval(worker, 0, 60_000), kind: 'worker' },
+      interval(gapped, 300, 59_000),
+    ]);
+    await advance();
+    expect(await under.leases.renew(gapped)).to.equal(false);
+  });
+
   it('lets a new worker take over from as-of, for nothing is known of what is in the queue', async () => {
     const since = await under.leases.register(randomUUID(), 'worker', (start + 500) * 1_000);
     expect(since).to.equal(start * 1_000);

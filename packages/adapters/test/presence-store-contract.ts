@@ -1,4 +1,4 @@
-import { encodeCursor } from '@presence/adapters/postgres';
+import { encodeCursor, PostgresPresenceStore } from '@presence/adapters/postgres';
 import {
   applyEvent,
   InvalidCursor,
@@ -36,6 +36,10 @@ export const POLICY: PresencePolicy = {
   rememberSessions: 86_400_000,
   accessTokenTtl: 900_000,
 };
+
+const THIRD_USER = `
+  INSERT INTO users (id, issuer, subject, username, role) VALUES (3, 'presence', '3', 'user3', 'user');
+  INSERT INTO user_presence (user_id) VALUES (3)`;
 
 const PROGRESS: Progress = {
   ...{ publisher: '00000000-0000-4000-8000-000000000001', kind: 'app', last: false },
@@ -183,6 +187,28 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     expect([...unknown]).to.deep.equal([99]);
     expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
     expect((await readRows(under.pool)).has(99)).to.equal(false);
+  });
+
+  it('tells of one who is added while it writes, and whom it does not write', async () => {
+    if (!under.concurrent) return;
+    await under.pool.query('DELETE FROM users WHERE id = 3');
+    const client = await under.pool.connect();
+    const query = client.query.bind(client) as (config: pg.QueryConfig) => Promise<unknown>;
+    const late = async (config: pg.QueryConfig) => {
+      const answer = await query(config);
+      if (config.name === 'presence-write') await under.pool.query(THIRD_USER);
+      return answer;
+    };
+    Object.assign(client, { query: late });
+    const pool = { connect: async () => client } as unknown as pg.Pool;
+    try {
+      const batch = batchOf([event(1, EPOCH), event(3, EPOCH)]);
+      const { unknown } = await new PostgresPresenceStore(pool, POLICY).apply(batch);
+      expect([...unknown]).to.deep.equal([3]);
+    } finally {
+      Reflect.deleteProperty(client, 'query');
+    }
+    expect((await readRows(under.pool)).get(3)?.lastSeen).to.equal(null);
   });
 
   it('does not take an event that is older than the row for one about an unknown user', async () => {

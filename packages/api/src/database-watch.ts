@@ -80,10 +80,11 @@ export class DatabaseWatch {
     return this.#lag + Math.round(performance.now() - this.#lagReadAt);
   }
 
-  start(): void {
+  /** @returns once the first look is over, whatever came of it */
+  start(): Promise<void> {
     this.#stopped = false;
     this.#awaitAnswer();
-    void this.#turn();
+    return this.#turn();
   }
 
   stop(): void {

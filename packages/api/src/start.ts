@@ -1,10 +1,14 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Health } from '@presence/adapters/prometheus';
 import type { Duration } from '@presence/domain';
 import { createApi } from './app.js';
 import type { ApiDependencies } from './dependencies.js';
 import { closeServer, createHttpServer, listen } from './server.js';
 import type { ServingSettings } from './settings.js';
+
+/** How long the first request has to wait for a database that says nothing. */
+const FIRST_LOOK: Duration = 1_000;
 
 export interface RunningApi {
   readonly address: AddressInfo;
@@ -31,8 +35,12 @@ export async function startApi(
   warnOfOpenRows(settings, logger);
   const server = createHttpServer(settings, listener);
   attach(server);
-  const address = await listen(server, settings.port, settings.host);
-  watch.start();
+  // Before it is shown any token it knows whose session has ended, where that can be known.
+  await Promise.race([watch.start(), delay(FIRST_LOOK, undefined, { ref: false })]);
+  const address = await listen(server, settings.port, settings.host).catch((error: unknown) => {
+    watch.stop();
+    throw error;
+  });
   logger.info({ port: address.port }, 'listening');
   return {
     address,

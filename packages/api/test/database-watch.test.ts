@@ -27,7 +27,7 @@ describe('The watch over the database', () => {
       logger: pino({ level: 'silent' }),
       now: Date.now,
     });
-    watch.start();
+    void watch.start();
     for (let passed = 0; passed < 4_000; passed++) {
       mock.timers.tick(1);
       for (let turn = 0; turn < 5; turn++) await Promise.resolve();

@@ -410,7 +410,7 @@ async function startParsing(
   const { listener, watch } = createApi({ ...ports, reader: slow(world.reader), logger }, settings);
   const server = createHttpServer(settings, listener);
   const { port } = await listen(server, 0, '127.0.0.1');
-  watch.start();
+  void watch.start();
   const close = async () => {
     await closeServer(server, 500);
     watch.stop();

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SessionStore } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { token } from './access-token.js';
@@ -6,6 +8,17 @@ import { closeAll, type Running, startWorld } from './running-api.js';
 const LOGIN = '/api/users/login/';
 const REFRESH = '/api/users/token/refresh/';
 const LOGOUT = '/api/users/logout/';
+
+/** A database that takes its time to say which sessions have ended. */
+function slow(sessions: SessionStore): SessionStore {
+  return {
+    ...sessions,
+    endedSince: async (cursor) => {
+      await delay(200);
+      return sessions.endedSince(cursor);
+    },
+  };
+}
 
 describe('login', () => {
   let api: Running;
@@ -228,6 +241,13 @@ describe('logout', () => {
     expect(api.world.endedSessions.map(({ userId }) => userId)).to.deep.equal([1, 1]);
     const me = await api.client.get('/api/users/me/', { token: second.access });
     expect(me.status).to.equal(401);
+  });
+
+  it('holds from the first request on at an API that starts later, be its database slow', async () => {
+    await api.client.post(LOGOUT, { token: pair.access });
+    const later = await startWorld({}, ({ sessions }) => ({ sessions: slow(sessions) }), api.world);
+    const { status } = await later.client.get('/api/users/me/', { token: pair.access });
+    expect(status).to.equal(401);
   });
 
   it('says pending, and offline, where reads do not show it yet', async () => {

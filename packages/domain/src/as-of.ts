@@ -6,7 +6,10 @@ import type { Duration, Millis } from './time.js';
  */
 export interface AsOf {
   readonly asOf: Millis;
-  /** When `asOf` last moved, by the database's clock; `null`: never, the database is new. */
+  /**
+   * When `asOf` last moved, or was last found to wait for refused clients, by the database's clock;
+   * `null`: never, the database is new.
+   */
   readonly movedAt: Millis | null;
   /** Since when a stalled pipeline is whole again and waits for refused clients; else `null`. */
   readonly heldSince: Millis | null;
@@ -64,21 +67,25 @@ export function asOfPolicy(heartbeatInterval: Duration, maxClockSkew: Duration):
  * when the queue has been worked off, by every worker, to well after the gap was seen: a message
  * that is still held by anyone, for a locked row say, keeps that worker from saying so. Whoever is
  * given up learns of it when it renews its lease, and begins anew.
+ *
+ * `silent` are those of `gone` who would be waited for if they said a word.
  */
 export function livePublishers(
   publishers: readonly Publisher[],
   now: Millis,
   policy: AsOfPolicy,
-): { live: Publisher[]; gone: Publisher[] } {
+): { live: Publisher[]; gone: Publisher[]; silent: Publisher[] } {
   const isLive = (worker: Publisher) =>
     now - worker.heardAt <= policy.workerLease && !isLost(worker, now, policy);
   const workers = publishers.filter((one) => one.kind === 'worker' && isLive(one));
   const workedOff = leastThrough(workers) ?? Number.NEGATIVE_INFINITY;
+  const hasLost = (one: Publisher) => isLost(one, one.kind === 'app' ? workedOff : now, policy);
   const live = publishers.filter((one) => {
     if (one.kind === 'worker') return isLive(one);
-    return workedOff - one.heardAt <= policy.appLease && !isLost(one, workedOff, policy);
+    return workedOff - one.heardAt <= policy.appLease && !hasLost(one);
   });
-  return { live, gone: publishers.filter((one) => !live.includes(one)) };
+  const gone = publishers.filter((one) => !live.includes(one));
+  return { live, gone, silent: gone.filter((one) => !hasLost(one)) };
 }
 
 function isLost({ gapSince }: Publisher, reached: Millis, policy: AsOfPolicy): boolean {
@@ -95,11 +102,18 @@ export function advanceAsOf(
   const reached = leastThrough(live);
   if (reached === undefined || reached <= current.asOf) return current;
   const moved: AsOf = { asOf: reached, movedAt: now, heldSince: null };
-  const stalled = now - (current.movedAt ?? now) > policy.stallAfter;
-  if (current.heldSince === null && !stalled) return moved;
-  if (now - reached > policy.wholeWithin) return { ...current, heldSince: null };
-  const heldSince = current.heldSince ?? now;
-  return now - heldSince >= policy.hold ? moved : { ...current, heldSince };
+  const { heldSince, movedAt } = current;
+  const stalled = now - (movedAt ?? now) > policy.stallAfter;
+  if (heldSince === null && !stalled) return moved;
+  if (now - reached > policy.wholeWithin) return stillStalled(current, now, policy);
+  // Of a hold, that nobody was there meanwhile: clients have not had their turn.
+  if (heldSince === null || stalled) return { ...current, movedAt: now, heldSince: now };
+  return now - heldSince >= policy.hold ? moved : { ...current, movedAt: now };
+}
+
+/** However lately it looked as if the stall were over: as-of has stood since before it. */
+function stillStalled({ asOf }: AsOf, now: Millis, { stallAfter }: AsOfPolicy): AsOf {
+  return { asOf, movedAt: Math.min(asOf, now - stallAfter - 1), heldSince: null };
 }
 
 function leastThrough(publishers: readonly Publisher[]): Millis | undefined {

@@ -56,11 +56,27 @@ describe('As-of', () => {
   it('waits after a stall of over 10 s until clients have had their turn to speak', () => {
     const back = EPOCH + 20_000;
     const held = advanceAsOf(moving, [worker(back)], back, POLICY);
-    expect(held).to.deep.equal({ asOf: EPOCH, movedAt: EPOCH, heldSince: back });
+    expect(held).to.deep.equal({ asOf: EPOCH, movedAt: back, heldSince: back });
     const early = back + POLICY.hold - 1;
-    expect(advanceAsOf(held, [worker(early)], early, POLICY)).to.deep.equal(held);
+    const nearly = heldUntil(held, early);
+    expect(nearly).to.deep.equal({ ...held, movedAt: early });
     const due = back + POLICY.hold;
-    expect(advanceAsOf(held, [worker(due)], due, POLICY).asOf).to.equal(due);
+    expect(advanceAsOf(nearly, [worker(due)], due, POLICY).asOf).to.equal(due);
+  });
+
+  it('waits anew where nobody was there for over 10 s of that turn', () => {
+    const back = EPOCH + 20_000;
+    const held = advanceAsOf(moving, [worker(back)], back, POLICY);
+    const late = back + POLICY.hold;
+    const again = advanceAsOf(held, [worker(late)], late, POLICY);
+    expect(again).to.deep.equal({ asOf: EPOCH, movedAt: late, heldSince: late });
+    for (const nobody of [[], [worker(EPOCH)]]) {
+      const soon = back + 10_000;
+      const absent = advanceAsOf(held, nobody, soon - 1, POLICY);
+      expect(advanceAsOf(absent, [worker(soon)], soon, POLICY).heldSince).to.equal(back);
+      const later = advanceAsOf(absent, [worker(soon + 1)], soon + 1, POLICY);
+      expect(later.heldSince).to.equal(soon + 1);
+    }
   });
 
   it('does not wait after a shorter one', () => {
@@ -79,9 +95,21 @@ describe('As-of', () => {
     const draining = advanceAsOf(moving, [worker(EPOCH + 60_000)], back, POLICY);
     expect(draining).to.deep.equal(moving);
     const held = advanceAsOf(draining, [worker(back)], back, POLICY);
-    const again = advanceAsOf(held, [worker(back)], back + POLICY.hold, POLICY);
-    expect(again).to.deep.equal({ ...held, heldSince: null });
+    const late = back + POLICY.hold;
+    const again = advanceAsOf(heldUntil(held, late - 1), [worker(back)], late, POLICY);
+    expect(again).to.include({ asOf: held.asOf, heldSince: null });
+    const whole = advanceAsOf(again, [worker(late + 1)], late + 1, POLICY);
+    expect(whole).to.include({ asOf: held.asOf, heldSince: late + 1 });
   });
+
+  /** Looked at each second, all being well. */
+  function heldUntil(held: AsOf, until: number): AsOf {
+    let current = held;
+    for (let now = held.heldSince! + 1_000; now < until; now += 1_000) {
+      current = advanceAsOf(current, [worker(now)], now, POLICY);
+    }
+    return advanceAsOf(current, [worker(until)], until, POLICY);
+  }
 });
 
 describe('A publisher', () => {
@@ -91,9 +119,9 @@ describe('A publisher', () => {
     const workers = [worker(now)];
     const heard = app(EPOCH, now - POLICY.appLease);
     const lapsed = app(EPOCH, now - POLICY.appLease - 1);
-    const { live, gone } = livePublishers([...workers, heard, lapsed], now, POLICY);
+    const { live, gone, silent } = livePublishers([...workers, heard, lapsed], now, POLICY);
     expect(live).to.deep.equal([...workers, heard]);
-    expect(gone).to.deep.equal([lapsed]);
+    expect([gone, silent]).to.deep.equal([[lapsed], [lapsed]]);
   });
 
   it('is not given up for a backlog that may hold its messages', () => {
@@ -109,13 +137,15 @@ describe('A publisher', () => {
     expect(livePublishers([dead, alive], now, POLICY)).to.deep.equal({
       live: [alive],
       gone: [dead],
+      silent: [dead],
     });
   });
 
   it('is given up for a gap once the queue has been worked off to well after that was seen', () => {
     const gap = { ...app(EPOCH, now), gapSince: now - POLICY.lostAfter - 1 };
     const worked = worker(now);
-    expect(livePublishers([worked, gap], now, POLICY).gone).to.deep.equal([gap]);
+    const { gone, silent } = livePublishers([worked, gap], now, POLICY);
+    expect([gone, silent]).to.deep.equal([[gap], []]);
     const fresh = { ...gap, gapSince: now - POLICY.lostAfter };
     expect(livePublishers([worked, fresh], now, POLICY).gone).to.deep.equal([]);
   });
@@ -128,6 +158,6 @@ describe('A publisher', () => {
 
   it('that is a worker is given up for a gap in its own ticks, which hold nothing', () => {
     const gap = { ...worker(EPOCH, now), gapSince: now - POLICY.lostAfter - 1 };
-    expect(livePublishers([gap], now, POLICY)).to.deep.equal({ live: [], gone: [gap] });
+    expect(livePublishers([gap], now, POLICY)).to.deep.equal({ live: [], gone: [gap], silent: [] });
   });
 });

@@ -44,16 +44,16 @@ export class PostgresAsOfStore implements AsOfStore {
     const { now, version, mine, asOf, movedAt, heldSince } = rows[0]!;
     const current = { asOf, movedAt, heldSince };
     if (!mine) return { ...current, now, written: false };
-    const { live, gone } = livePublishers(rows.flatMap(publisherOf), now, policy);
+    const { live, gone, silent } = livePublishers(rows.flatMap(publisherOf), now, policy);
     const next = advanceAsOf(current, live, now, policy);
-    const written = await this.#write(next, gone, { now, version });
+    const written = await this.#write(next, { gone, silent }, { now, version });
     return { ...(written ? next : current), now, written };
   }
 
   /** @returns false where somebody else is or has been at it since, or it was too long ago. */
   async #write(
     { asOf, movedAt, heldSince }: AsOf,
-    gone: readonly Publisher[],
+    { gone, silent }: Readonly<Record<'gone' | 'silent', readonly Publisher[]>>,
     { now, version }: Pick<ClockRow, 'now' | 'version'>,
   ): Promise<boolean> {
     const moments = [asOf, movedAt, heldSince, now];
@@ -62,6 +62,7 @@ export class PostgresAsOfStore implements AsOfStore {
       version,
       gone.map(({ id }) => id),
       WRITTEN_WITHIN,
+      silent.map(({ id }) => id),
     ];
     try {
       const rows = await query(this.#pool, { name: 'as-of-write', text: WRITE, values });
@@ -143,13 +144,14 @@ const GATHER = `
 
 /**
  * Moves as-of, lets go whoever is given up or has said its last word, and notes where gaps are:
- * all of it, or nothing where the turn is over, or one that is given up has spoken after all.
+ * all of it, or nothing where the turn is over, or one that is given up for its silence has spoken
+ * after all. Who is given up for a gap may speak: whatever he says, what is missing does not come.
  */
 const WRITE = `
   WITH moved AS (
     UPDATE presence_clock SET as_of = $1, moved_at = $2, held_since = $3
     WHERE xmin = $5::xid AND clock_timestamp() < $4::timestamptz + $7 * interval '1 ms'
-      AND NOT EXISTS (SELECT FROM presence_publishers WHERE id = ANY ($6::uuid[]) AND heard_at > $4)
+      AND NOT EXISTS (SELECT FROM presence_publishers WHERE id = ANY ($8::uuid[]) AND heard_at > $4)
     RETURNING as_of
   ), reached AS (
     SELECT *, ${CLOSED} OR id = ANY ($6::uuid[]) AS over, us_through < upper(us_settled) AS gap

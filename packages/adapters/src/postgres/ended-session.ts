@@ -16,6 +16,9 @@ import { query } from './pool.js';
  */
 const OVERLAP: Duration = 10_000;
 
+/** A connection that says nothing costs one look; without the next ones, all that is read is too old. */
+const LOOK_TIMEOUT: Duration = 2_500;
+
 /**
  * Records that a session's access tokens are to be refused, until all of them have expired:
  * `tokensUntil`, or `tokenLife` from now where that is later. To be called last in a transaction.
@@ -55,6 +58,8 @@ interface Look {
 export async function endedSince(pool: pg.Pool, cursor: string | null): Promise<EndedSessions> {
   const rows = await query<Look & (EndedSessionNotice | { userId: null })>(pool, {
     name: 'ended-sessions-since',
+    // The first one reads all that have ended, however many those are.
+    ...(cursor !== null && { query_timeout: LOOK_TIMEOUT }),
     text: `
       SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS next,
         clock.as_of AS "asOf", clock_timestamp() AS now, e.user_id AS "userId",

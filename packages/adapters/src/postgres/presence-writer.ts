@@ -37,7 +37,7 @@ export async function joinPresence(
   await noteEndedSessions(client, batch, policy);
   await lockRows(client, batch);
   const columns = eventColumns(events);
-  const { written, changed } = await writeEvents(client, events, columns, policy);
+  const { written, unknown, changed } = await writeEvents(client, events, columns, policy);
   const masked = await maskEndedSessions(client, events, batch.ended, columns, written);
   const steps = stepsOf(batch, written, [...changed, ...masked], policy);
   const { awaited = [], deferred = [], progress } = batch;
@@ -47,8 +47,7 @@ export async function joinPresence(
     ...(progress.length > 0 ? [progressMarks(progress)] : []),
   ];
   return async () => {
-    const [unknown, current] = await inOrder([
-      unknownUsers(client, events, written),
+    const [current] = await inOrder([
       currentStatuses(client, awaited, policy),
       ...statements.map((statement) => client.query(statement)),
     ]);
@@ -142,8 +141,8 @@ async function writeEvents(
   events: readonly PresenceEvent[],
   columns: EventColumns,
   policy: PresencePolicy,
-): Promise<{ written: ReadonlySet<UserId>; changed: ChangedRow[] }> {
-  if (events.length === 0) return { written: new Set(), changed: [] };
+): Promise<Written> {
+  if (events.length === 0) return { written: new Set(), unknown: new Set(), changed: [] };
   const { userIds, millis, explicit, declared, sessionIds } = columns;
   // Arrays from a SELECT do not tell the planner how long they are. It would read the whole table for
   // 1,000 of 220,000 users, and lock rows in any order.
@@ -151,7 +150,10 @@ async function writeEvents(
   // A row with the ids of those that were written, where that is not everybody, and one for each that
   // changed: were the ids beside every change, a batch of transitions would be answered with the
   // square of its size.
-  const { rows } = await client.query<ChangedRow & { written: UserId[] | null }>({
+  //
+  // Who is unknown is asked in the same snapshot: of one who was added in between, his event would be
+  // neither written nor refused.
+  const { rows } = await client.query<ChangedRow & Left>({
     name: 'presence-write',
     text: `
       WITH clock AS MATERIALIZED (
@@ -176,16 +178,37 @@ async function writeEvents(
         RETURNING ${CHANGED_ROW}, p.found_status <> p.online_status
           OR (p.found_status <> 'offline' AND p.found_seen < ${SILENT_BEFORE}) AS changed
       )
-      SELECT total.written, changed.*
-      FROM (SELECT CASE WHEN count(*) < cardinality($1::bigint[])
-        THEN coalesce(array_agg("userId"), '{}') END AS written FROM written) total
+      SELECT total.*, changed.*
+      FROM (
+        SELECT ${UNLESS_ALL} coalesce(array_agg("userId"), '{}') END AS written,
+          ${UNLESS_ALL} ARRAY(
+            SELECT id FROM (SELECT unnest($1::bigint[]) EXCEPT SELECT "userId" FROM written) o (id)
+            WHERE (SELECT true FROM user_presence p WHERE p.user_id = o.id) IS NULL) END AS unknown
+        FROM written
+      ) total
       FULL JOIN (SELECT * FROM written WHERE changed) changed ON false`,
     values: [userIds, millis, explicit, declared, sessionIds, policy.offlineAfter],
   });
   const changed = rows.filter(({ userId }) => userId !== null);
-  const some = rows.find(({ written }) => written !== null)?.written;
-  return { written: new Set(some ?? events.map(({ userId }) => userId)), changed };
+  const left = rows.find(({ written }) => written !== null);
+  const written = new Set(left?.written ?? events.map(({ userId }) => userId));
+  return { written, unknown: new Set(left?.unknown), changed };
 }
+
+/** What the statement says of whom, where it has not written everybody. */
+interface Left {
+  readonly written: UserId[] | null;
+  readonly unknown: UserId[] | null;
+}
+
+interface Written {
+  readonly written: ReadonlySet<UserId>;
+  /** Who has no row. */
+  readonly unknown: ReadonlySet<UserId>;
+  readonly changed: ChangedRow[];
+}
+
+const UNLESS_ALL = 'CASE WHEN count(*) < cardinality($1::bigint[]) THEN';
 
 /** A value of the whole statement: joined, the clock would be put beside each row. */
 const SILENT_BEFORE = '(SELECT silent_before FROM clock)';
@@ -248,23 +271,6 @@ async function mask(
     values: [...sessions],
   });
   return rows;
-}
-
-async function unknownUsers(
-  client: pg.ClientBase,
-  events: readonly PresenceEvent[],
-  written: ReadonlySet<UserId>,
-): Promise<ReadonlySet<UserId>> {
-  const doubtful = events.map(({ userId }) => userId).filter((userId) => !written.has(userId));
-  if (doubtful.length === 0) return new Set();
-  const { rows } = await client.query<{ userId: UserId }>({
-    name: 'presence-unknown',
-    text: `
-      SELECT user_id AS "userId" FROM unnest($1::bigint[]) AS e (user_id)
-      WHERE NOT EXISTS (SELECT FROM user_presence p WHERE p.user_id = e.user_id)`,
-    values: [doubtful],
-  });
-  return new Set(rows.map(({ userId }) => userId));
 }
 
 /** Nothing comes between this and the commit: what was written is locked. */
