@@ -12,7 +12,7 @@ export { freePort, freePorts } from './free-port.js';
 export { type ProcessOptions, startProcess } from './process.js';
 export { RabbitCluster } from './rabbit-cluster.js';
 export type { RabbitServer } from './rabbit-server.js';
-export { nestedHeaders, publishRaw, type RawMessage } from './raw-message.js';
+export { nestedHeaders, publishRaw } from './raw-message.js';
 export type { Server } from './server.js';
 export { type Services, services } from './services.js';
 export { TcpProxy } from './system/tcp-proxy.js';

@@ -14,7 +14,7 @@ import { READING } from './reading.js';
 import { ROAD } from './road.js';
 import { TOKENS } from './tokens.js';
 import { TRACKING } from './tracking.js';
-import { WAITING } from './waits.js';
+import { WAITS } from './waits.js';
 import { WRITING } from './writing.js';
 
 /** What has a floor, or belongs beside what has one; in the order of the table. */
@@ -36,7 +36,7 @@ export const TABLE: readonly Measurement[] = [
 export const STUDIES: readonly Measurement[] = [
   NEWCOMERS,
   BATCHES,
-  WAITING,
+  WAITS,
   QUEUES,
   PARTITIONS,
   INDEXES,

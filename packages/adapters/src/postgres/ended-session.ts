@@ -8,16 +8,13 @@ import type {
 } from '@presence/domain';
 import type pg from 'pg';
 import { timestamp } from './event-row.js';
-import { query } from './pool.js';
+import { LOOK_TIMEOUT, query } from './pool.js';
 
 /**
  * How far back an answer reaches over the one before. `ended_at` is taken just before its COMMIT,
  * so this is how long a COMMIT may take before an ended session could be overlooked.
  */
 const OVERLAP: Duration = 10_000;
-
-/** A connection that says nothing costs one look; without the next ones, all that is read is too old. */
-const LOOK_TIMEOUT: Duration = 2_500;
 
 /**
  * Records that a session's access tokens are to be refused, until all of them have expired:

@@ -102,6 +102,9 @@ const TYPES: pg.CustomTypesConfig = {
   },
 };
 
+/** Of what is asked over and over: a connection that says nothing costs one look, not several. */
+export const LOOK_TIMEOUT: Duration = 2_500;
+
 /** `query_timeout` in milliseconds, instead of the pool's; the types of `pg` leave it out. */
 type TimedQuery = pg.QueryConfig & { readonly query_timeout?: Duration };
 

@@ -15,12 +15,10 @@ import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
 import { isConflict, isLockTimeout, refusalOf } from './errors.js';
 import { applyInbox } from './inbox.js';
-import { query, transactionWithEnding } from './pool.js';
+import { LOOK_TIMEOUT, query, transactionWithEnding } from './pool.js';
 import { joinPresence } from './presence-writer.js';
 import { CLOCK, silentBefore } from './visibility.js';
 
-/** A connection that says nothing costs one look, not several. */
-const LOOK_TIMEOUT: Duration = 2_500;
 /** So few rows to add up are as good as one. */
 const FEW_COUNTS = 16;
 
