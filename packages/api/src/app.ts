@@ -1,4 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
+import type { EventPublisher, ReportedEvent, UserId } from '@presence/domain';
 import Koa from 'koa';
 import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
@@ -81,10 +82,9 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
   };
 }
 
-function koaApp(
-  services: ApiServices & { readonly directory: CallerDirectory },
-  metrics: RequestMetrics,
-): Koa<ApiState> {
+type KnowingServices = ApiServices & { readonly directory: CallerDirectory };
+
+function koaApp(services: KnowingServices, metrics: RequestMetrics): Koa<ApiState> {
   const { settings, logger } = services;
   const app = new Koa<ApiState>();
   app.proxy = settings.trustedProxies > 0;
@@ -97,6 +97,7 @@ function koaApp(
     ...answerHeaders(settings.corsOrigins),
     hostRequired,
     authentication(services),
+    sayingAgain(services),
     tracking(services),
     ...routing(routesOf(services), settings),
   ];
@@ -119,6 +120,35 @@ function routesOf(services: ApiServices): Route[] {
 
 function directoryOf({ users, settings }: ApiServices): CallerDirectory {
   return new CallerDirectory({ users, ownIssuer: settings.ownIssuer });
+}
+
+/**
+ * Where a look-up takes long, the request goes on, and its event goes out under what the token says
+ * of the user. Who is new is not known by that yet, and the worker refuses it: so it is said once
+ * more when he is known. Of anybody else, an event that is said twice is as good as one.
+ */
+function sayingAgain({ directory, publisher }: KnowingServices): ApiMiddleware {
+  return (ctx, next) => {
+    const { caller } = ctx.state;
+    const lookUp = caller && directory.lookUp(caller.token);
+    if (lookUp === undefined) return next();
+    return next().finally(() => {
+      const event = ctx.state.presenceEvent;
+      if (event !== undefined) sayAgain(event, lookUp, publisher);
+    });
+  };
+}
+
+/** Of the request nothing but its event is kept meanwhile. */
+function sayAgain(
+  { username, ...event }: ReportedEvent,
+  lookUp: Promise<UserId>,
+  publisher: EventPublisher,
+): void {
+  lookUp.then(
+    (user) => publisher.record({ ...event, user }),
+    () => {}, // There is none, or nobody to ask: what the token says has to do.
+  );
 }
 
 /** The very line that other applications put in front of their own routes. */

@@ -34,7 +34,15 @@ export function authentication(options: AuthenticationOptions): ApiMiddleware {
  * @throws Unauthenticated, or rejects with it
  */
 export function identify(header: string, options: AuthenticationOptions): Caller | Promise<Caller> {
-  const token = options.verifier.verify(bearerToken(header));
+  return identifyBearer(bearerToken(header), options);
+}
+
+/** The same of what stands behind the scheme, where that {@link isBearerToken}. */
+export function identifyBearer(
+  bearer: string,
+  options: AuthenticationOptions,
+): Caller | Promise<Caller> {
+  const token = options.verifier.verify(bearer);
   if (!(token instanceof Promise)) return callerOf(token, options);
   return token.then((verified) => callerOf(verified, options));
 }
@@ -61,10 +69,15 @@ export function sessionEnded(): Unauthenticated {
 
 /** RFC 6750, 2.1. The name of the scheme has no case (RFC 9110, 11.1). */
 function bearerToken(header: string): string {
-  const [, token] = /^bearer +([\w\-.~+/]+=*)$/i.exec(header) ?? [];
-  if (token === undefined)
+  const [, token] = /^bearer +(\S*)$/i.exec(header) ?? [];
+  if (token === undefined || !isBearerToken(token))
     throw new Unauthenticated('The Authorization header holds no Bearer token.');
   return token;
+}
+
+/** Nothing but characters of which a token may be: RFC 6750, 2.1. */
+export function isBearerToken(text: string): boolean {
+  return /^[\w\-.~+/]+=*$/.test(text);
 }
 
 export function isService({ role }: AccessToken): boolean {

@@ -31,8 +31,10 @@ const MAX_KNOWN = 250_000;
 const RECHECK_AFTER: Duration = 600_000;
 /** Longer than a healthy database takes, shorter than a person notices. */
 const PATIENCE: Duration = 250;
-/** How long the database is left alone once it has not answered. */
+/** How long nobody waits once somebody has in vain, and a database that is away is left alone. */
 const PAUSE: Duration = 1_000;
+/** Questions that nobody waits for, at once: others wait for the same connections. */
+const MAX_UNAWAITED = 32;
 
 /** Finds the number of the user behind a token; the database is asked once a user, not once a request. */
 export class CallerDirectory {
@@ -40,14 +42,21 @@ export class CallerDirectory {
   /** By our own number where the token says it, else by identity. */
   readonly #known = new LRUCache<UserId | string, Known>({ max: MAX_KNOWN });
   readonly #asked = new Map<UserId | string, Promise<UserId>>();
+  /** Those of the questions whose user is new, and whose request has gone on. */
+  readonly #unawaited = new Map<UserId | string, Promise<UserId>>();
+  /** By the monotonic clock, as the two that follow: whoever comes before does not wait. */
+  #slowUntil = 0;
+  /** Whoever comes before does not ask. */
   #awayUntil = 0;
+  #answeredAt = 0;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
   }
 
   /**
-   * @returns the user's id, or `null` where only the database could tell and it is away.
+   * @returns the user's id; where the database is away or slow, what the token says it is by itself,
+   *   or `null` where it says nothing of the kind.
    * @throws Unauthenticated where there is no such user and the token does not say enough to add one.
    */
   resolve(token: AccessToken): UserId | null | Promise<UserId | null> {
@@ -55,9 +64,22 @@ export class CallerDirectory {
     const key = ownId ?? identityKey(token.identity);
     const known = this.#known.get(key);
     if (known !== undefined && this.#fresh(known, token)) return known.userId;
-    const fallback = known?.userId ?? ownId;
-    if (performance.now() < this.#awayUntil) return fallback;
-    return this.#ask(key, token).catch((error: unknown) => this.#without(error, fallback));
+    const now = performance.now();
+    if (now < this.#awayUntil) return known?.userId ?? ownId;
+    if (now >= this.#slowUntil) return this.#waitFor(this.#ask(key, token), key, ownId);
+    if (known === undefined && this.#unawaited.size < MAX_UNAWAITED) {
+      this.#unawaited.set(key, this.#ask(key, token));
+    }
+    return known?.userId ?? ownId;
+  }
+
+  /**
+   * The look-up of a new user whose request has gone on without it, under what the token says: it
+   * ends with the number that is right. `undefined` where none is under way, as nearly always.
+   */
+  lookUp(token: AccessToken): Promise<UserId> | undefined {
+    if (this.#unawaited.size === 0) return undefined;
+    return this.#unawaited.get(this.#ownId(token) ?? identityKey(token.identity));
   }
 
   #fresh(known: Known, { profile, expiresAt }: AccessToken): boolean {
@@ -65,19 +87,50 @@ export class CallerDirectory {
     return seconds(expiresAt) <= known.expiresAt || sameProfile(known.profile, profile);
   }
 
-  #without(error: unknown, fallback: UserId | null): UserId | null {
-    if (!(error instanceof Unavailable)) throw error;
-    this.#awayUntil = performance.now() + PAUSE;
-    return fallback;
-  }
-
   /** Requests of one user that arrive together are one question. */
   #ask(key: UserId | string, token: AccessToken): Promise<UserId> {
     const asked = this.#asked.get(key);
-    if (asked !== undefined) return withinPatience(asked);
-    const answer = this.#find(key, token).finally(() => this.#asked.delete(key));
+    if (asked !== undefined) return asked;
+    const askedAt = performance.now();
+    const answer = this.#find(key, token).finally(() => {
+      this.#asked.delete(key);
+      this.#unawaited.delete(key);
+    });
+    answer.then(
+      () => {
+        this.#answeredAt = performance.now();
+      },
+      (error: unknown) => {
+        // What fails late says nothing where others have been answered since.
+        if (!(error instanceof Unavailable) || this.#answeredAt > askedAt) return;
+        this.#awayUntil = performance.now() + PAUSE;
+      },
+    );
     this.#asked.set(key, answer);
-    return withinPatience(answer);
+    return answer;
+  }
+
+  async #waitFor(
+    answer: Promise<UserId>,
+    key: UserId | string,
+    ownId: UserId | null,
+  ): Promise<UserId | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), PATIENCE);
+    });
+    try {
+      const userId = await Promise.race([answer, late]);
+      if (userId !== null) return userId;
+      this.#slowUntil = performance.now() + PAUSE;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    const known = this.#known.get(key);
+    if (known === undefined && this.#asked.has(key)) this.#unawaited.set(key, answer);
+    return known?.userId ?? ownId;
   }
 
   async #find(
@@ -106,14 +159,6 @@ export class CallerDirectory {
 
 function seconds(millis: number): number {
   return Math.floor(millis / 1_000);
-}
-
-async function withinPatience(answer: Promise<UserId>): Promise<UserId> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Unavailable('database')), PATIENCE);
-  });
-  return Promise.race([answer, tooLate]).finally(() => clearTimeout(timer));
 }
 
 function sameProfile(a: Profile | null, b: Profile | null): boolean {

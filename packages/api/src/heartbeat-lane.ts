@@ -1,7 +1,12 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Millis, UserId } from '@presence/domain';
-import { type AuthenticationOptions, identify } from './authentication.js';
+import type { AccessToken, Millis, UserId } from '@presence/domain';
+import {
+  type AuthenticationOptions,
+  identify,
+  identifyBearer,
+  isBearerToken,
+} from './authentication.js';
 import type { Caller } from './context.js';
 import { allowedOrigin, EXPOSED } from './headers.js';
 import { requestIdOf } from './observation.js';
@@ -13,8 +18,6 @@ import { formatTime } from './wire-time.js';
 
 type LaneServices = AuthenticationOptions &
   Pick<ApiServices, 'publisher' | 'watch' | 'readiness' | 'settings' | 'logger' | 'now'>;
-
-type KnownCaller = Caller & { readonly userId: UserId };
 
 const PATHS: ReadonlySet<string | undefined> = new Set([
   HEARTBEAT_PATH,
@@ -91,7 +94,9 @@ export class HeartbeatLane {
   #serve(request: IncomingMessage, response: ServerResponse): boolean {
     const { authorization = '', origin, 'x-request-id': requestId } = request.headers;
     const began = performance.now();
-    const occurredAt = this.#record(authorization);
+    const occurredAt = this.#isOpen()
+      ? this.#record(identify(authorization, this.#services))
+      : null;
     if (occurredAt === null) return false;
     const body = this.#body(occurredAt);
     const permission = this.#permission(origin);
@@ -109,11 +114,15 @@ export class HeartbeatLane {
     return true;
   }
 
-  /** The same for a request that is like one that was served. It is parsed where this throws. */
+  /**
+   * The same for a request that is like one that was served. It is parsed where this throws. The
+   * token is looked at as it stands: behind a scheme again, 0.94 of the processor time became 1.
+   */
   #hasServedAgain(token: string, fixed: string, socket: Socket): boolean {
     try {
       const began = performance.now();
-      const occurredAt = this.#record(`Bearer ${token}`);
+      if (!this.#isOpen() || !isBearerToken(token)) return false;
+      const occurredAt = this.#record(identifyBearer(token, this.#services));
       if (occurredAt === null) return false;
       const body = this.#body(occurredAt);
       const lines = fixed + linesOf(this.#fields(undefined, body)) + this.#dateLine();
@@ -127,12 +136,15 @@ export class HeartbeatLane {
   }
 
   /** @returns when it occurred; `null` where nothing has been done */
-  #record(authorization: string): Millis | null {
-    const caller = this.#isOpen() ? this.#callerOf(authorization) : null;
-    if (caller === null) return null;
+  #record(caller: Caller | Promise<Caller>): Millis | null {
+    if (caller instanceof Promise) {
+      caller.catch(() => {}); // The general road asks again, and is told the same.
+      return null;
+    }
+    const { userId: user, token } = caller;
+    if (!this.#isPlainlyThere(user, token)) return null;
     const { publisher, now } = this.#services;
     const occurredAt = now();
-    const { userId: user, token } = caller;
     const { sessionId } = token;
     publisher.record({ type: 'heartbeat', user, occurredAt, status: 'online', sessionId });
     return occurredAt;
@@ -148,16 +160,11 @@ export class HeartbeatLane {
     return publisher.accepting && !readiness.draining && !logger.isLevelEnabled('debug');
   }
 
-  /** `null`: not known at once, or not to be answered here. @throws Unauthenticated */
-  #callerOf(header: string): KnownCaller | null {
-    const caller = identify(header, this.#services);
-    if (caller instanceof Promise) {
-      caller.catch(() => {}); // The general road asks again, and is told the same.
-      return null;
-    }
-    const { userId, token } = caller;
-    const hasEnded = userId !== null && this.#services.ended.has(userId, token.sessionId);
-    return userId === null || hasEnded ? null : { ...caller, userId };
+  /** Others are said something else, or are to be said once more. */
+  #isPlainlyThere(userId: UserId | null, token: AccessToken): userId is UserId {
+    const { ended, directory } = this.#services;
+    if (userId === null || directory.lookUp(token) !== undefined) return false;
+    return !ended.has(userId, token.sessionId);
   }
 
   #body(lastSeen: Millis): string {

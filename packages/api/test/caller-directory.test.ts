@@ -1,4 +1,10 @@
-import type { AccessToken, Identity, Profile, User } from '@presence/domain';
+import {
+  type AccessToken,
+  type Identity,
+  type Profile,
+  Unavailable,
+  type User,
+} from '@presence/domain';
 import { expect } from 'chai';
 import { CallerDirectory } from '../dist/caller-directory.js';
 
@@ -45,6 +51,81 @@ describe('The directory of callers', () => {
     expect(users.asked).to.have.length(tokens.length);
     expect(first[0]).to.equal(7);
     expect(new Set(first.map(String)).size).to.be.at.least(tokens.length - 1); // 7 and 07 are one.
+  });
+
+  describe('where a look-up takes long', () => {
+    let answers: ((error?: Error) => void)[];
+    let directory: CallerDirectory;
+
+    beforeEach(() => {
+      answers = [];
+      const find = ({ subject }: Identity) =>
+        new Promise<User>((resolve, reject) => {
+          const user = { id: 1_000 + Number(subject), username: 'u', email: null, role: 'user' };
+          answers.push((error) => (error ? reject(error) : resolve(user)));
+        });
+      directory = new CallerDirectory({ users: { find }, ownIssuer: OWN });
+    });
+
+    it('waits a little, goes by the token, and tells when the answer is there', async () => {
+      const [own, foreign] = [token(OWN, '7'), token('elsewhere', '8')];
+      expect(
+        await Promise.all([own, foreign].map((each) => directory.resolve(each))),
+      ).to.deep.equal([7, null]);
+      const late = [own, foreign].map((each) => directory.lookUp(each));
+      for (const answer of answers) answer();
+      expect(await Promise.all(late)).to.deep.equal([1_007, 1_008]);
+      expect(directory.lookUp(own)).to.equal(undefined);
+      expect([own, foreign].map((each) => directory.resolve(each))).to.deep.equal([1_007, 1_008]);
+    });
+
+    it('lets nobody else wait, and asks of them all the same', async () => {
+      await directory.resolve(token(OWN, '7'));
+      const other = token('elsewhere', '8');
+      expect(directory.resolve(other)).to.equal(null);
+      const late = directory.lookUp(other);
+      for (const answer of answers) answer();
+      expect(await late).to.equal(1_008);
+    });
+
+    it('asks of so many at once that the others find a connection', async () => {
+      await directory.resolve(token(OWN, '7'));
+      for (let id = 1; id <= 1_000; id++) directory.resolve(token('elsewhere', `${id}`));
+      expect(answers).to.have.length.within(10, 100);
+    });
+
+    it('has nothing more to say of somebody who is known', async () => {
+      const known = directory.resolve(token('elsewhere', '8'));
+      answers[0]!();
+      await known;
+      await directory.resolve(token(OWN, '7'));
+      const renamed = token('elsewhere', '8', { profile: named('new'), expiresAt: 2 * HOUR });
+      expect(directory.resolve(renamed)).to.equal(1_008);
+      expect(directory.lookUp(renamed)).to.equal(undefined);
+    });
+
+    it('goes on asking where one question fails that is older than an answer', async () => {
+      await directory.resolve(token(OWN, '7'));
+      directory.resolve(token('elsewhere', '8'));
+      const [late, answered] = [token(OWN, '7'), token('elsewhere', '8')].map((each) =>
+        directory.lookUp(each),
+      );
+      answers[1]!();
+      await answered;
+      answers[0]!(new Unavailable('database'));
+      await late!.catch(() => {});
+      directory.resolve(token('elsewhere', '9'));
+      expect(answers).to.have.length(3);
+    });
+
+    it('does not ask a database that has said that it is away', async () => {
+      const first = directory.resolve(token(OWN, '7'));
+      answers[0]!(new Unavailable('database'));
+      expect(await first).to.equal(7);
+      expect(directory.resolve(token(OWN, '9'))).to.equal(9);
+      expect(directory.lookUp(token(OWN, '9'))).to.equal(undefined);
+      expect(answers).to.have.length(1);
+    });
   });
 
   it('tells a new profile, but not what an older token says', async () => {

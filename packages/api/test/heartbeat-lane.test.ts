@@ -93,6 +93,20 @@ describe('The lane of plain heartbeats', () => {
     expect(counts).to.match(/_count\{method="POST",route="\/api\/users\/heartbeat\/".*\} 4$/m);
   });
 
+  it('leaves them to the general road while their user is still looked up', async () => {
+    lane.world.databaseSilent = true;
+    const new77 = token({ subject: '77', username: 'seven', expiresAt: 4e12 });
+    const headers = { authorization: `Bearer ${new77}`, 'content-length': '0' };
+    for (let turn = 1; turn <= 2; turn++) {
+      expect((await ask(lane, headers)).status).to.equal(200);
+      expect(koaAnswers).to.equal(turn);
+    }
+    lane.world.databaseSilent = false;
+    const { recorded } = lane.world;
+    await eventually(() => recorded.length === 4);
+    expect(lane.world.shown(77).lastSeen).to.equal(recorded[1]!.occurredAt);
+  });
+
   it('leaves them to the general road where that answers otherwise, or logs them', async () => {
     const headers = { authorization: `Bearer ${known()}`, 'content-length': '0' };
     await ask(lane, headers);

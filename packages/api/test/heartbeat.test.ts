@@ -121,6 +121,26 @@ describe('a heartbeat', () => {
     expect(api.world.finds, 'the second time not at all').to.equal(1);
   });
 
+  it('is said once more under the number that is found, where that took too long', async () => {
+    api.world.databaseSilent = true;
+    const number = token({ subject: '77', username: 'seven' });
+    const foreign = token({ issuer: 'https://idp', subject: 'auth0|1', username: 'zoe' });
+    for (const call of [{ token: number }, { token: foreign }, { token: number }]) {
+      expect((await api.client.post(HEARTBEAT, call)).status).to.equal(200);
+    }
+    const { recorded } = api.world;
+    const first = recorded.map(({ user }) => user);
+    expect(first).to.deep.equal([77, { issuer: 'https://idp', subject: 'auth0|1' }, 77]);
+    api.world.databaseSilent = false;
+    await eventually(() => recorded.length === 6);
+    const again = recorded.slice(3).toSorted((a, b) => a.occurredAt - b.occurredAt);
+    expect(again.map(({ user }) => user)).to.have.members([77, 77, 1_001]);
+    expect(again.map(({ occurredAt }) => occurredAt)).to.deep.equal(
+      recorded.slice(0, 3).map(({ occurredAt }) => occurredAt),
+    );
+    for (const id of [77, 1_001]) expect(api.world.shown(id).status).to.equal('online');
+  });
+
   it('is not for services', async () => {
     const service = token({ subject: 'reporting', role: 'service' });
     expect((await api.client.post(HEARTBEAT, { token: service })).status).to.equal(403);
