@@ -79,7 +79,7 @@ async function killBeforeAcknowledgement(trial: Trial): Promise<void> {
 }
 
 const KILLS = 25;
-/** How many messages a worker holds at most (PREFETCH of rabbitmq-source.ts). */
+/** How many messages a worker holds at most (the default of AMQP_PREFETCH). */
 const PREFETCH = 500;
 /** RabbitMQ 4 drops a message after 20 deliveries unless a policy says otherwise: ours does. */
 const POLICY =

@@ -121,6 +121,15 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     expect(await advance()).to.equal(start + 99);
   });
 
+  it('waits for all that a publisher has said of its life, however late it registered', async () => {
+    const publisher = randomUUID();
+    await under.leases.register(publisher, 'app', (start + 200) * 1_000);
+    await settle([interval(publisher, 100, 300)]);
+    expect(await advance()).to.equal(start);
+    await settle([interval(publisher, 0, 100)]);
+    expect(await advance()).to.equal(start + 299);
+  });
+
   it('does not wait for a publisher that has said its last word, once all of it is settled', async () => {
     const [leaving, staying] = [randomUUID(), randomUUID()];
     await settle([interval(leaving, 0, 100), interval(staying, 0, 900)]);

@@ -175,11 +175,16 @@ describe('The environment', () => {
     expect(urls).to.deep.equal(['amqps://a:5671', 'amqps://b:5671/v']);
   });
 
-  it('takes events from the queue of all, or from another', () => {
+  it('takes events from the queue of all, or from another, so many messages at once', () => {
     const AMQP_URL = 'amqp://a';
-    expect(read(brokerSettings, { AMQP_URL }).queue).to.equal('presence.writer');
-    const { queue } = read(brokerSettings, { AMQP_URL, AMQP_QUEUE: 'presence.writer.2' });
-    expect(queue).to.equal('presence.writer.2');
+    const usual = { queue: 'presence.writer', prefetch: 500 };
+    expect(read(brokerSettings, { AMQP_URL })).to.include(usual);
+    const own = { AMQP_QUEUE: 'presence.writer.2', AMQP_PREFETCH: '100' };
+    const expected = { queue: 'presence.writer.2', prefetch: 100 };
+    expect(read(brokerSettings, { AMQP_URL, ...own })).to.include(expected);
+    for (const AMQP_PREFETCH of ['0', '10001', 'many']) {
+      expect(faultOf(brokerSettings, { AMQP_URL, AMQP_PREFETCH })).to.contain('AMQP_PREFETCH');
+    }
   });
 
   describe('of secrets', () => {

@@ -38,6 +38,15 @@ onEachDatabase('PostgresIdentityStore', (database) => {
     expect((await identities.resolve([])).size).to.equal(0);
   });
 
+  it('tells the numbers that nobody has, whoever the others are', async () => {
+    const own = await users.add({ ...PROFILE, passwordHash: 'hash' });
+    const foreign = await identities.create({ issuer: 'https://idp/', subject: 'x' }, PROFILE);
+    const nobody = [own.id + 1, 2 ** 53 - 1];
+    const asked = [nobody[0]!, own.id, foreign, nobody[1]!];
+    expect(await identities.unknown(asked)).to.have.members(nobody);
+    expect(await identities.unknown([])).to.deep.equal([]);
+  });
+
   it('creates a user once, whoever else does so at the same time', async () => {
     const identity = { issuer: OWN, subject: '7' };
     const create = () => identities.create(identity, PROFILE);

@@ -173,7 +173,8 @@ export class BatchWriter {
     const begun = performance.now();
     try {
       const { batch, locked } = await this.#gather(queued, waiting, signal);
-      const outcome = await this.#write(batch, locked, signal);
+      const { store } = this.#parts;
+      const outcome = await this.#persist(() => applyBatch(store, batch, locked), signal);
       if (outcome.announced) this.#parts.onAnnounced();
       if (signal.aborted) return;
       this.#locked = outcome.locked;
@@ -207,19 +208,6 @@ export class BatchWriter {
     for (const held of queued) batch.add(held, userOf);
     for (const event of waiting) if (!locked.has(event.userId)) batch.addLocked(event);
     return { batch, locked };
-  }
-
-  async #write(batch: Batch, locked: ReadonlySet<UserId>, signal: AbortSignal): Promise<Outcome> {
-    const { users, store } = this.#parts;
-    const persist = <T>(work: () => Promise<T>) => this.#persist(work, signal);
-    const outcome = await persist(() => applyBatch(store, batch, locked));
-    const { created, refused } = await persist(() => users.createUnknown(outcome.refused));
-    const last = created ? await persist(() => applyBatch(store, batch, outcome.locked)) : outcome;
-    return {
-      ...last,
-      refused: new Map([...last.refused, ...refused]),
-      announced: outcome.announced || last.announced,
-    };
   }
 
   #settle(batch: Batch, { current }: Outcome): void {

@@ -42,8 +42,11 @@ export function readConfig(environment: Environment) {
 }
 
 export function workerSettings(
-  config: Pick<WorkerConfig, 'presence' | 'sessions' | 'issuer' | 'batch'>,
+  config: Pick<WorkerConfig, 'presence' | 'sessions' | 'issuer' | 'batch'> & {
+    readonly broker: Pick<WorkerConfig['broker'], 'prefetch'>;
+  },
 ): WorkerSettings {
-  const { ownIssuer } = config.issuer;
-  return { ...config.presence, ...config.sessions, ownIssuer, batch: config.batch };
+  const { presence, sessions, issuer, batch, broker } = config;
+  const { ownIssuer } = issuer;
+  return { ...presence, ...sessions, ownIssuer, batch, prefetch: broker.prefetch };
 }

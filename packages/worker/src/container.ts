@@ -38,7 +38,7 @@ export interface WorkerBroker {
   readonly connected: boolean;
   /** Whether it takes nothing from anybody for now: an alarm. */
   readonly blocked: boolean;
-  source(options: { maxClockSkew: Duration }): EventSource;
+  source(options: { maxClockSkew: Duration; prefetch?: number }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;
 }

@@ -11,4 +11,6 @@ export interface WorkerSettings extends UnknownUserSettings {
   readonly refreshTokenTtl: Duration;
   readonly refreshReuseGrace: Duration;
   readonly batch: BatchSettings;
+  /** How many messages it may hold. Default 500. */
+  readonly prefetch?: number;
 }

@@ -7,7 +7,6 @@ import {
   RowRefused,
   type UserId,
 } from '@presence/domain';
-import type { HeldEvent } from './held-delivery.js';
 
 export interface UnknownUserSettings {
   /** What becomes of events about users that are not known. */
@@ -30,45 +29,58 @@ export class UserResolver {
   async resolver(
     events: readonly ReportedEvent[],
   ): Promise<(event: ReportedEvent) => UserId | RefusalReason> {
-    const unresolved = new Map<string, Identity>();
+    const users = await this.#byIdentity(events);
+    const refused = await this.#refusedNumbers(events);
+    return ({ user, username }) => {
+      if (typeof user !== 'number') return users.get(identityKey(user)) ?? 'unknown_user';
+      return username === undefined ? user : (refused.get(user) ?? user);
+    };
+  }
+
+  /** Those who are known by another name, and those who are made known by it. */
+  async #byIdentity(
+    events: readonly ReportedEvent[],
+  ): Promise<ReadonlyMap<string, UserId | RefusalReason>> {
+    const named = new Map<string, Identity>();
     for (const { user } of events) {
-      if (typeof user !== 'number') unresolved.set(identityKey(user), user);
+      if (typeof user !== 'number') named.set(identityKey(user), user);
     }
-    if (unresolved.size === 0) return ({ user }) => user as UserId;
-    const found = await this.#identities.resolve([...unresolved.values()]);
+    if (named.size === 0) return new Map();
+    const found = await this.#identities.resolve([...named.values()]);
     const users = new Map<string, UserId | RefusalReason>(found);
-    for (const event of events) await this.#createMissing(event, users);
-    return ({ user }) =>
-      typeof user === 'number' ? user : (users.get(identityKey(user)) ?? 'unknown_user');
+    for (const { user, username } of this.#mayCreate ? events : []) {
+      if (typeof user === 'number' || username === undefined) continue;
+      const key = identityKey(user);
+      if (!users.has(key)) users.set(key, await this.#create(user, username));
+    }
+    return users;
   }
 
   /**
-   * Creates those whom no row knows, where that is allowed.
-   * @returns whether there are any now, and whose events the database refuses to know of.
+   * Creates the users of numbers that nobody has, before their events are written: with these, the
+   * progress of their messages is settled.
+   * @returns those whom the database does not take, and why
    */
-  async createUnknown(
-    unknown: ReadonlyMap<HeldEvent, RefusalReason>,
-  ): Promise<{ created: boolean; refused: ReadonlyMap<HeldEvent, RefusalReason> }> {
-    const users = new Map<UserId, UserId | RefusalReason>();
-    const refused = new Map<HeldEvent, RefusalReason>();
-    for (const event of this.#settings.unknownUsers === 'create' ? unknown.keys() : []) {
-      const { username } = event.reported;
-      if (unknown.get(event) !== 'unknown_user' || username === undefined) continue;
-      const known = users.get(event.userId);
-      const user = known ?? (await this.#create(this.#identityOf(event.reported), username));
-      users.set(event.userId, user);
-      if (typeof user === 'string') refused.set(event, user);
+  async #refusedNumbers(
+    events: readonly ReportedEvent[],
+  ): Promise<ReadonlyMap<UserId, RefusalReason>> {
+    const names = new Map<UserId, string>();
+    for (const { user, username } of this.#mayCreate ? events : []) {
+      if (typeof user === 'number' && username !== undefined) names.set(user, username);
     }
-    return { created: [...users.values()].some((user) => typeof user === 'number'), refused };
+    const refused = new Map<UserId, RefusalReason>();
+    if (names.size === 0) return refused;
+    for (const id of await this.#identities.unknown([...names.keys()])) {
+      // A number is the subject of the same digits of our own issuer.
+      const identity = { issuer: this.#settings.ownIssuer, subject: String(id) };
+      const user = await this.#create(identity, names.get(id)!);
+      if (typeof user === 'string') refused.set(id, user);
+    }
+    return refused;
   }
 
-  async #createMissing(
-    { user, username }: ReportedEvent,
-    users: Map<string, UserId | RefusalReason>,
-  ): Promise<void> {
-    if (typeof user === 'number' || username === undefined || users.has(identityKey(user))) return;
-    if (this.#settings.unknownUsers === 'refuse') return;
-    users.set(identityKey(user), await this.#create(user, username));
+  get #mayCreate(): boolean {
+    return this.#settings.unknownUsers === 'create';
   }
 
   async #create(identity: Identity, username: string): Promise<UserId | RefusalReason> {
@@ -78,11 +90,5 @@ export class UserResolver {
       if (error instanceof RowRefused) return `database:${error.sqlState}`;
       throw error;
     }
-  }
-
-  /** A number is the subject of the same digits of our own issuer. */
-  #identityOf({ user }: ReportedEvent): Identity {
-    if (typeof user !== 'number') return user;
-    return { issuer: this.#settings.ownIssuer, subject: String(user) };
   }
 }

@@ -117,6 +117,17 @@ describe('A worker', function () {
     await showsOnline(2);
   });
 
+  it('asks for as many messages at once as it is told to', async () => {
+    const asked: (number | undefined)[] = [];
+    const source = broker.source.bind(broker);
+    broker.source = (options) => {
+      asked.push(options.prefetch);
+      return source(options);
+    };
+    await start({ prefetch: 2 });
+    expect(asked).to.deep.equal([2]);
+  });
+
   it('dead-letters what it cannot apply, in the words in which it came; the rest of its batch commits', async () => {
     await start();
     const ghost = { type: 'heartbeat', user_id: 99, colour: 'red' };
@@ -156,6 +167,34 @@ describe('A worker', function () {
       { username: 'seven', issuer: 'presence', online_status: 'online' },
       { username: 'newcomer', issuer: 'idp', online_status: 'online' },
     ]);
+  });
+
+  it('settles no interval before those whom it makes known are written', async () => {
+    await pool.query(`
+      CREATE TABLE settled (interval int8range, by xid);
+      CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO settled VALUES (NEW.us_settled, pg_current_xact_id()::xid); RETURN NULL; END $$;
+      CREATE TRIGGER note AFTER INSERT ON publisher_marks FOR EACH ROW WHEN (NEW.kind = 'app')
+        EXECUTE FUNCTION note()`);
+    const publisher = broker.publisher();
+    try {
+      await start({ unknownUsers: 'create' });
+      const occurredAt = Date.now();
+      const seven = { user: 77, username: 'seven', sessionId: '' };
+      publisher.record({ type: 'heartbeat', occurredAt, status: 'online', ...seven });
+      await showsOnline(77);
+      const { rows } = await pool.query(
+        `SELECT by = p.xmin AS together FROM settled, user_presence p
+          WHERE user_id = 77 AND interval @> $1::bigint`,
+        [occurredAt * 1_000],
+      );
+      expect(rows).to.deep.equal([{ together: true }]);
+    } finally {
+      await publisher.close(1_000);
+      await pool.query(
+        'DROP TRIGGER note ON publisher_marks; DROP FUNCTION note; DROP TABLE settled',
+      );
+    }
   });
 
   it('finds the one row that the database refuses; its batch-mates commit', async () => {

@@ -1,6 +1,6 @@
 import { WRITER_QUEUE } from '../wire/names.js';
 import { settingsGroup } from './settings-group.js';
-import { choice, readableFile, text, urls } from './validators.js';
+import { choice, integer, readableFile, text, urls } from './validators.js';
 import { orFile } from './value-file.js';
 
 export interface BrokerSettings {
@@ -12,6 +12,8 @@ export interface BrokerSettings {
   readonly topology: 'declare' | 'check';
   /** Where workers take events from. */
   readonly queue: string;
+  /** How many messages a worker may hold. */
+  readonly prefetch: number;
 }
 
 const amqpUrls = urls(['amqp', 'amqps']);
@@ -27,6 +29,8 @@ const specs = {
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
   /** Another than the one of all: docs/scaling.md. */
   AMQP_QUEUE: text({ default: WRITER_QUEUE }),
+  /** Each holds up to 256 KiB. `npm run bench -- --only prefetch` has what more of them gain. */
+  AMQP_PREFETCH: integer({ min: 1, max: 10_000 })({ default: 500 }),
 };
 
 export const brokerSettings = settingsGroup({
@@ -44,7 +48,9 @@ function common(values: {
   readonly AMQP_CA_FILE: string | undefined;
   readonly AMQP_TOPOLOGY: 'declare' | 'check';
   readonly AMQP_QUEUE: string;
+  readonly AMQP_PREFETCH: number;
 }): Omit<BrokerSettings, 'urls'> {
-  const { AMQP_CA_FILE: caFile, AMQP_TOPOLOGY: topology, AMQP_QUEUE: queue } = values;
-  return { ...(caFile === undefined ? {} : { caFile }), topology, queue };
+  const { AMQP_CA_FILE: caFile, AMQP_TOPOLOGY: topology } = values;
+  const { AMQP_QUEUE: queue, AMQP_PREFETCH: prefetch } = values;
+  return { ...(caFile === undefined ? {} : { caFile }), topology, queue, prefetch };
 }

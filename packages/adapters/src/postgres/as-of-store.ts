@@ -91,10 +91,11 @@ const CLOSED = 'coalesce(us_through >= us_end, false)';
  * neither the marks of that turn nor what it made of them, hence the look at `xmin`.
  *
  * A publisher that is not known is made known by whichever interval comes first: its first message
- * may still be in the hands of another worker. One that has been given up stays so. An interval is
- * a sign of life of an app; a worker's tick may come back when the worker is long dead. One row a
- * publisher, whatever its messages say of its life: somebody's own implementation may begin anew
- * under its old name. Deferred events are as good as held by a worker that lives.
+ * may still be in the hands of another worker. One whom the database came to know only later, since
+ * it was away at first, has been there since its messages say so. One that has been given up stays
+ * so. An interval is a sign of life of an app; a worker's tick may come back when the worker is long
+ * dead. One row a publisher, whatever its messages say of its life: somebody's own implementation
+ * may begin anew under its old name. Deferred events are as good as held by a worker that lives.
  *
  * The time is from before the snapshot: however long this takes, nobody looks older than he is.
  */
@@ -115,7 +116,8 @@ const GATHER = `
     INSERT INTO presence_publishers AS p (id, kind, us_since, us_settled, us_end)
     SELECT publisher, kind, us_since, us_settled, us_end FROM gathered
     ON CONFLICT (id) DO UPDATE
-    SET us_settled = p.us_settled + excluded.us_settled,
+    SET us_since = least(p.us_since, excluded.us_since),
+      us_settled = p.us_settled + excluded.us_settled,
       us_end = coalesce(p.us_end, excluded.us_end),
       heard_at = CASE p.kind WHEN 'app' THEN clock_timestamp() ELSE p.heard_at END
     RETURNING p.*

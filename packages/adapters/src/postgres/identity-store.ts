@@ -31,6 +31,16 @@ export class PostgresIdentityStore implements IdentityStore {
     return new Map(rows.map(({ id, ...identity }) => [identityKey(identity), id]));
   }
 
+  async unknown(userIds: readonly UserId[]): Promise<readonly UserId[]> {
+    const rows = await query<{ id: UserId }>(this.#pool, {
+      name: 'users-unknown',
+      text: `SELECT id FROM unnest($1::bigint[]) AS asked (id)
+        WHERE (SELECT true FROM users WHERE users.id = asked.id) IS NULL`,
+      values: [userIds],
+    });
+    return rows.map(({ id }) => id);
+  }
+
   create(identity: Identity, profile: Profile): Promise<UserId> {
     return createUser(this.#pool, this.#ownIssuer, identity, profile);
   }

@@ -94,6 +94,9 @@ export interface IdentityStore {
   /** @returns the ids of the identities that are known. */
   resolve(identities: readonly Identity[]): Promise<ReadonlyMap<string, UserId>>;
 
+  /** @returns those of the ids that nobody has. */
+  unknown(userIds: readonly UserId[]): Promise<readonly UserId[]>;
+
   /** Adds a user on first sight, or finds the one that somebody else just added. */
   create(identity: Identity, profile: Profile): Promise<UserId>;
 }
