@@ -91,7 +91,21 @@ export class Stage {
     this.#users = Math.max(this.#users, this.people.length);
     await this.pool.query(ADD_USERS, [this.#users + 1, count, status]);
     this.#users = count;
-    await this.pool.query('VACUUM (ANALYZE) users, user_presence, presence_online');
+    await this.pool.query(VACUUM_USERS);
+  }
+
+  /**
+   * Another database of the same server, which goes with it, and in it so many users who are online
+   * as of now. @returns its address
+   */
+  async databaseOf(users: number): Promise<string> {
+    const { url } = await createDatabase(this.postgres.url, { empty: true });
+    await migrate({ url });
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    await pool.query(ADD_USERS, [1, users, 'online']);
+    await pool.query(VACUUM_USERS);
+    await pool.end();
+    return url;
   }
 
   /** A file with the tokens of the first of them. */
@@ -171,6 +185,7 @@ const ACCOUNTS = `
   CREATE INDEX IF NOT EXISTS account_seen ON account (last_seen)`;
 const ADD_ACCOUNTS = `
   INSERT INTO account (id, username) SELECT id, 'user' || id FROM unnest($1::bigint[]) AS id`;
+const VACUUM_USERS = 'VACUUM (ANALYZE) users, user_presence, presence_online';
 /** Those who are online are as a heartbeat left them. */
 const ADD_USERS = `
   WITH added AS (

@@ -9,6 +9,7 @@ import { INDEXES } from './indexes.js';
 import { MEMORY } from './memory.js';
 import { NEWCOMERS } from './newcomers.js';
 import { PARTITIONS } from './partitions.js';
+import { PREFETCH } from './prefetch.js';
 import { QUEUES } from './queues.js';
 import { READING } from './reading.js';
 import { ROAD } from './road.js';
@@ -37,6 +38,7 @@ export const STUDIES: readonly Measurement[] = [
   NEWCOMERS,
   BATCHES,
   WAITS,
+  PREFETCH,
   QUEUES,
   PARTITIONS,
   INDEXES,
