@@ -13,8 +13,10 @@ import type { EndedSessions } from './ended-sessions.js';
  * everywhere within one. The workers have just moved as-of at the first of them.
  */
 const LOOKS_AT: readonly Duration[] = [250, 750];
-/** A database that has not answered for this long counts as away, even if it has not said no. */
+/** Who has said nothing for this long, not even no, is not asked any more but by the looks. */
 const SILENCE: Duration = 3_000;
+/** A look that fails sooner has been told no: a database that restarts, say. */
+const NO_WITHIN: Duration = 1_000;
 
 interface WatchOptions {
   readonly sessions: Pick<SessionStore, 'endedSince'>;
@@ -121,9 +123,13 @@ export class DatabaseWatch {
   }
 
   async #turn(): Promise<void> {
+    const askedAt = performance.now();
     await this.#look().then(
       () => this.#report(undefined),
-      (error: unknown) => this.#report(error),
+      (error: unknown) => {
+        if (performance.now() - askedAt < NO_WITHIN) this.#awaitAnswer();
+        this.#report(error);
+      },
     );
     this.#options.onLook?.();
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), this.#untilLook);

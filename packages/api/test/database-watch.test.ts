@@ -1,4 +1,5 @@
 import { mock } from 'node:test';
+import { type SessionStore, Unavailable } from '@presence/domain';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { pino } from 'pino';
@@ -12,6 +13,19 @@ describe('The watch over the database', () => {
   beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'Date'] }));
   afterEach(() => mock.timers.reset());
 
+  function watchOf(endedSince: SessionStore['endedSince']): DatabaseWatch {
+    const logger = pino({ level: 'silent' });
+    const parts = { ended: new EndedSessions(), logger, now: Date.now };
+    return new DatabaseWatch({ ...parts, sessions: { endedSince } });
+  }
+
+  async function pass(millis: number): Promise<void> {
+    for (let passed = 0; passed < millis; passed++) {
+      mock.timers.tick(1);
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    }
+  }
+
   /** When it looks within some seconds, from `start` on; each look takes `duration`. */
   async function looksFrom(start: number, duration: number): Promise<number[]> {
     mock.timers.setTime(start);
@@ -21,20 +35,31 @@ describe('The watch over the database', () => {
       await new Promise((resolve) => setTimeout(resolve, duration));
       return { ended: [], cursor: '', asOf: start, now: start };
     };
-    const watch = new DatabaseWatch({
-      sessions: { endedSince },
-      ended: new EndedSessions(),
-      logger: pino({ level: 'silent' }),
-      now: Date.now,
-    });
+    const watch = watchOf(endedSince);
     void watch.start();
-    for (let passed = 0; passed < 4_000; passed++) {
-      mock.timers.tick(1);
-      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
-    }
+    await pass(4_000);
     watch.stop();
     return looks;
   }
+
+  /** What becomes of a question that is asked after a while in which looks end in that way. */
+  async function askedAfter(look: () => Promise<never>): Promise<string> {
+    const watch = watchOf(look);
+    const port = watch.guard({ read: async () => 'asked' });
+    void watch.start();
+    await pass(6_000);
+    const told = await port.read().catch((error: unknown) => (error as Error).name);
+    watch.stop();
+    return told;
+  }
+
+  it('has a database asked that says no, however long, so that the first question counts when it is back', async () => {
+    expect(await askedAfter(() => Promise.reject(new Unavailable('database')))).to.equal('asked');
+  });
+
+  it('has none asked that says nothing', async () => {
+    expect(await askedAfter(() => new Promise(() => {}))).to.equal('Unavailable');
+  });
 
   it('looks soon enough for a second, whenever it began, and no more than twice in one', async function () {
     this.timeout(60_000);
