@@ -21,8 +21,8 @@ export const GROWTH: Measurement = {
     }
     await (await stage.system.startWorker()).end('SIGTERM');
     for (let round = 0; round < rounds; round++) {
-      for (let turn = 0; turn < crowds.length; turn++) {
-        const { users, url, rates } = crowds[(round + turn) % crowds.length]!;
+      // Back and forth: nobody always comes after what a million users have left to be cleared up.
+      for (const { users, url, rates } of round % 2 === 0 ? crowds : crowds.toReversed()) {
         await publishBatches(stage, idsOf(users, events));
         rates.push(await drain(stage, events, [{ DATABASE_URL: url }]));
       }

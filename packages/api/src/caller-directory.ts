@@ -31,9 +31,9 @@ const MAX_KNOWN = 250_000;
 const RECHECK_AFTER: Duration = 600_000;
 /** Longer than a healthy database takes, shorter than a person notices. */
 const PATIENCE: Duration = 250;
-/** How long nobody waits once somebody has in vain, and a database that is away is left alone. */
+/** For how long nobody waits after somebody has in vain, and a database that is away is not asked. */
 const PAUSE: Duration = 1_000;
-/** Questions that nobody waits for, at once: others wait for the same connections. */
+/** With so many new users unanswered and not waited for, no more are asked of: others, too, need connections. */
 const MAX_UNAWAITED = 32;
 
 /** Finds the number of the user behind a token; the database is asked once a user, not once a request. */
@@ -65,11 +65,10 @@ export class CallerDirectory {
     const known = this.#known.get(key);
     if (known !== undefined && this.#fresh(known, token)) return known.userId;
     const now = performance.now();
-    if (now < this.#awayUntil) return known?.userId ?? ownId;
+    const isLeftAlone = now < this.#awayUntil || this.#unawaited.size >= MAX_UNAWAITED;
+    if (isLeftAlone) return known?.userId ?? ownId;
     if (now >= this.#slowUntil) return this.#waitFor(this.#ask(key, token), key, ownId);
-    if (known === undefined && this.#unawaited.size < MAX_UNAWAITED) {
-      this.#unawaited.set(key, this.#ask(key, token));
-    }
+    if (known === undefined) this.#unawaited.set(key, this.#ask(key, token));
     return known?.userId ?? ownId;
   }
 
@@ -96,18 +95,20 @@ export class CallerDirectory {
       this.#asked.delete(key);
       this.#unawaited.delete(key);
     });
-    answer.then(
-      () => {
-        this.#answeredAt = performance.now();
-      },
-      (error: unknown) => {
-        // What fails late says nothing where others have been answered since.
-        if (!(error instanceof Unavailable) || this.#answeredAt > askedAt) return;
-        this.#awayUntil = performance.now() + PAUSE;
-      },
-    );
+    const answered = () => {
+      this.#answeredAt = performance.now();
+    };
+    answer.then(answered, (error: unknown) => {
+      if (!(error instanceof Unavailable)) answered();
+      else if (!this.#hasAnsweredSince(askedAt)) this.#awayUntil = performance.now() + PAUSE;
+    });
     this.#asked.set(key, answer);
     return answer;
+  }
+
+  /** What fails, or is late, says nothing of the database where others have been answered since. */
+  #hasAnsweredSince(askedAt: number): boolean {
+    return this.#answeredAt > askedAt;
   }
 
   async #waitFor(
@@ -115,6 +116,7 @@ export class CallerDirectory {
     key: UserId | string,
     ownId: UserId | null,
   ): Promise<UserId | null> {
+    const since = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<null>((resolve) => {
       timer = setTimeout(() => resolve(null), PATIENCE);
@@ -122,7 +124,7 @@ export class CallerDirectory {
     try {
       const userId = await Promise.race([answer, late]);
       if (userId !== null) return userId;
-      this.#slowUntil = performance.now() + PAUSE;
+      if (!this.#hasAnsweredSince(since)) this.#slowUntil = performance.now() + PAUSE;
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
     } finally {

@@ -13,7 +13,7 @@ import type { EndedSessions } from './ended-sessions.js';
  * everywhere within one. The workers have just moved as-of at the first of them.
  */
 const LOOKS_AT: readonly Duration[] = [250, 750];
-/** Who has said nothing for this long, not even no, is not asked any more but by the looks. */
+/** Who has said nothing for this long is not waited for, and, without a no, not asked but by looks. */
 const SILENCE: Duration = 3_000;
 /** A look that fails sooner has been told no: a database that restarts, say. */
 const NO_WITHIN: Duration = 1_000;
@@ -34,6 +34,8 @@ export class DatabaseWatch {
   #cursor: string | null = null;
   #answered = false;
   #failed = false;
+  /** Whether it refused the last look. */
+  #saysNo = false;
   #silent = false;
   #silence: NodeJS.Timeout | undefined;
   /** Ends the wait of everybody who has asked the database something. */
@@ -117,8 +119,9 @@ export class DatabaseWatch {
     clearTimeout(this.#silence);
     if (this.#stopped) return;
     this.#silence = setTimeout(() => {
-      this.#silent = true;
       for (const giveUp of this.#waiting) giveUp();
+      if (this.#saysNo) this.#awaitAnswer();
+      else this.#silent = true;
     }, SILENCE);
   }
 
@@ -127,7 +130,8 @@ export class DatabaseWatch {
     await this.#look().then(
       () => this.#report(undefined),
       (error: unknown) => {
-        if (performance.now() - askedAt < NO_WITHIN) this.#awaitAnswer();
+        this.#saysNo = performance.now() - askedAt < NO_WITHIN;
+        if (this.#saysNo && this.#silent) this.#awaitAnswer();
         this.#report(error);
       },
     );
@@ -150,6 +154,7 @@ export class DatabaseWatch {
     this.#lag = Math.max(0, now - asOf);
     this.#lagReadAt = askedAt;
     this.#answered = true;
+    this.#saysNo = false;
     this.#awaitAnswer();
   }
 

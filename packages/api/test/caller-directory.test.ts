@@ -90,8 +90,20 @@ describe('The directory of callers', () => {
 
     it('asks of so many at once that the others find a connection', async () => {
       await directory.resolve(token(OWN, '7'));
-      for (let id = 1; id <= 1_000; id++) directory.resolve(token('elsewhere', `${id}`));
-      expect(answers).to.have.length.within(10, 100);
+      const [many, more] = [1_000, 2_000].map((first) =>
+        Array.from({ length: 1_000 }, (_, at) => token('elsewhere', `${first + at}`)),
+      );
+      for (const each of many!) directory.resolve(each);
+      const asked = answers.length;
+      expect(asked).to.be.within(10, 100);
+      const { now } = performance;
+      try {
+        performance.now = () => now.call(performance) + 5_000; // Nobody is taken to be slow any more.
+        for (const each of more!) expect(directory.resolve(each)).to.equal(null);
+      } finally {
+        performance.now = now;
+      }
+      expect(answers).to.have.length(asked);
     });
 
     it('has nothing more to say of somebody who is known', async () => {
@@ -102,6 +114,15 @@ describe('The directory of callers', () => {
       const renamed = token('elsewhere', '8', { profile: named('new'), expiresAt: 2 * HOUR });
       expect(directory.resolve(renamed)).to.equal(1_008);
       expect(directory.lookUp(renamed)).to.equal(undefined);
+    });
+
+    it('takes nobody to be slow where one question alone takes long', async () => {
+      const slow = directory.resolve(token(OWN, '7'));
+      const other = directory.resolve(token('elsewhere', '8'));
+      answers[1]!();
+      await other;
+      expect(await slow).to.equal(7);
+      expect(directory.resolve(token('elsewhere', '9'))).to.be.a('promise');
     });
 
     it('goes on asking where one question fails that is older than an answer', async () => {

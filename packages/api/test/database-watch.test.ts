@@ -57,6 +57,17 @@ describe('The watch over the database', () => {
     expect(await askedAfter(() => Promise.reject(new Unavailable('database')))).to.equal('asked');
   });
 
+  it('gives up who has waited for long, whatever the looks are told', async () => {
+    const watch = watchOf(() => Promise.reject(new Unavailable('database')));
+    const port = watch.guard({ read: () => new Promise(() => {}) });
+    void watch.start();
+    await pass(1_000);
+    const told = port.read().catch((error: unknown) => (error as Error).name);
+    await pass(3_000);
+    expect(await Promise.race([told, 'still waiting'])).to.equal('Unavailable');
+    watch.stop();
+  });
+
   it('has none asked that says nothing', async () => {
     expect(await askedAfter(() => new Promise(() => {}))).to.equal('Unavailable');
   });

@@ -66,7 +66,8 @@ export class UserResolver {
   ): Promise<ReadonlyMap<UserId, RefusalReason>> {
     const names = new Map<UserId, string>();
     for (const { user, username } of this.#mayCreate ? events : []) {
-      if (typeof user === 'number' && username !== undefined) names.set(user, username);
+      if (typeof user !== 'number' || username === undefined || names.has(user)) continue;
+      names.set(user, username);
     }
     const refused = new Map<UserId, RefusalReason>();
     if (names.size === 0) return refused;

@@ -91,10 +91,9 @@ const CLOSED = 'coalesce(us_through >= us_end, false)';
  * neither the marks of that turn nor what it made of them, hence the look at `xmin`.
  *
  * A publisher that is not known is made known by whichever interval comes first: its first message
- * may still be in the hands of another worker. One whom the database came to know only later, since
- * it was away at first, has been there since its messages say so. One that has been given up stays
- * so. An interval is a sign of life of an app; a worker's tick may come back when the worker is long
- * dead. One row a publisher, whatever its messages say of its life: somebody's own implementation
+ * may still be in the hands of another worker. One that could register only later has been there
+ * from the moment that its messages name. One that has been given up stays so. An interval is a sign
+ * of life of an app; a worker's tick may come back when the worker is long dead. One row a publisher, whatever its messages say of its life: somebody's own implementation
  * may begin anew under its old name. Deferred events are as good as held by a worker that lives.
  *
  * The time is from before the snapshot: however long this takes, nobody looks older than he is.
