@@ -37,7 +37,7 @@ export class Statement {
 
   /** The users that match a filter, for pages in order of id. */
   matching({ status, search }: UserFilter): Source {
-    const parts: readonly Part[] = status === undefined ? [{ where: 'true' }] : PARTS[status];
+    const parts: readonly Part[] = status === undefined ? ALL : PARTS[status];
     if (search === undefined) {
       const count = status === undefined ? 'SELECT total FROM user_count' : COUNTS[status];
       return { count, parts: parts.map(partOf) };
@@ -103,6 +103,8 @@ interface Part {
    * would walk through all users in order until it has met enough of them.
    */
   readonly few?: boolean;
+  /** Most rows match: find those who are searched for among the users, and look up their rows. */
+  readonly most?: boolean;
 }
 
 const PRESENCE = 'user_presence p';
@@ -117,11 +119,20 @@ function partOf({ from = PRESENCE, where, few }: Part): string {
  * once, a pattern that the planner takes for frequent would be looked for in everybody, in order of
  * id (0.26 s of 200,000 users).
  */
-function searched({ from = PRESENCE, where }: Part, pattern: string): string {
+function searched({ from, where, most }: Part, pattern: string): string {
+  const rows = from ?? (most ? ROW_OF_USER : PRESENCE);
   return `SELECT p.user_id, p.online_status, p.last_seen
-    FROM clock CROSS JOIN ${from} JOIN users u ON u.id = p.user_id
+    FROM clock CROSS JOIN users u JOIN ${rows} ON p.user_id = u.id
     WHERE (u.username ILIKE ${pattern} OR u.email ILIKE ${pattern}) AND ${where}`;
 }
+
+/**
+ * OFFSET keeps the planner from reading all of user_presence: by chance of a sample it takes a
+ * hundred who match for two thousand (15 ms instead of 7, of 200,000 users).
+ */
+const ROW_OF_USER = 'LATERAL (SELECT * FROM user_presence WHERE user_id = u.id OFFSET 0) p';
+
+const ALL: readonly Part[] = [{ where: 'true', most: true }];
 
 /**
  * The users that a status shows, as parts that an index answers each, in order of id: who is offline
@@ -138,7 +149,10 @@ const PARTS: Record<Status, readonly Part[]> = {
     },
   ],
   away: [{ where: SHOWN.away }],
-  offline: [{ where: `p.online_status = 'offline'` }, { where: SHOWN.silent, few: true }],
+  offline: [
+    { where: `p.online_status = 'offline'`, most: true },
+    { where: SHOWN.silent, few: true },
+  ],
 };
 
 /**
