@@ -29,7 +29,7 @@ const specs = {
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
   /** Another than the one of all: docs/scaling.md. */
   AMQP_QUEUE: text({ default: WRITER_QUEUE }),
-  /** Each holds up to 256 KiB. Chosen by `npm run bench -- --only prefetch`. */
+  /** Each holds up to 256 KiB. `npm run bench -- --only prefetch` draws the curve; not run in full. */
   AMQP_PREFETCH: integer({ min: 1, max: 10_000 })({ default: 500 }),
 };
 
