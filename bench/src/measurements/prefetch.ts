@@ -1,3 +1,4 @@
+import { PREFETCH as USUAL } from '@presence/adapters/wire';
 import { drain, publishSingles } from '../backlog.js';
 import { shuffled } from '../crowd.js';
 import type { Curve } from '../figure.js';
@@ -6,7 +7,6 @@ import { median } from '../statistics.js';
 
 /** AMQP_PREFETCH; the default is among them. */
 const PREFETCHES = [100, 250, 500, 1_000, 2_000, 4_000];
-const USUAL = 500;
 
 export const PREFETCH: Measurement = {
   name: 'prefetch',

@@ -1,4 +1,4 @@
-import { WRITER_QUEUE } from '@presence/adapters/wire';
+import { PREFETCH, WRITER_QUEUE } from '@presence/adapters/wire';
 import { eventually } from '@presence/test-services';
 import type { FaultCase } from '../fault-case.js';
 import { lockRows, workerWaits } from '../locked-rows.js';
@@ -79,8 +79,6 @@ async function killBeforeAcknowledgement(trial: Trial): Promise<void> {
 }
 
 const KILLS = 25;
-/** How many messages a worker holds at most (the default of AMQP_PREFETCH). */
-const PREFETCH = 500;
 /** RabbitMQ 4 drops a message after 20 deliveries unless a policy says otherwise: ours does. */
 const POLICY =
   '{"delivery-limit":1000000000,"dead-letter-strategy":"at-least-once","overflow":"reject-publish"}';

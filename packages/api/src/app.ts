@@ -1,5 +1,4 @@
 import type { RequestListener, Server } from 'node:http';
-import type { EventPublisher, ReportedEvent, UserId } from '@presence/domain';
 import Koa from 'koa';
 import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
@@ -24,6 +23,7 @@ import { docsRoutes } from './routes/docs.js';
 import { healthRoutes } from './routes/health.js';
 import { managementRoutes } from './routes/management.js';
 import { meRoutes } from './routes/me.js';
+import { sayingAgain } from './said-again.js';
 import { registerServiceMetrics } from './service-metrics.js';
 import type { ApiServices } from './services.js';
 import type { ServingSettings } from './settings.js';
@@ -120,35 +120,6 @@ function routesOf(services: ApiServices): Route[] {
 
 function directoryOf({ users, settings }: ApiServices): CallerDirectory {
   return new CallerDirectory({ users, ownIssuer: settings.ownIssuer });
-}
-
-/**
- * Where a look-up takes long, the request goes on, and its event goes out under what the token says
- * of the user. Who is new is not known by that yet, and the worker refuses it: so it is said once
- * more when he is known. Of anybody else, an event that is said twice is as good as one.
- */
-function sayingAgain({ directory, publisher }: KnowingServices): ApiMiddleware {
-  return (ctx, next) => {
-    const { caller } = ctx.state;
-    const lookUp = caller && directory.lookUp(caller.token);
-    if (lookUp === undefined) return next();
-    return next().finally(() => {
-      const event = ctx.state.presenceEvent;
-      if (event !== undefined) sayAgain(event, lookUp, publisher);
-    });
-  };
-}
-
-/** Of the request nothing but its event is kept meanwhile. */
-function sayAgain(
-  { username, ...event }: ReportedEvent,
-  lookUp: Promise<UserId>,
-  publisher: EventPublisher,
-): void {
-  lookUp.then(
-    (user) => publisher.record({ ...event, user }),
-    () => {}, // There is none, or nobody to ask: what the token says has to do.
-  );
 }
 
 /** The very line that other applications put in front of their own routes. */

@@ -33,7 +33,7 @@ const RECHECK_AFTER: Duration = 600_000;
 const PATIENCE: Duration = 250;
 /** For how long nobody waits after somebody has in vain, and a database that is away is not asked. */
 const PAUSE: Duration = 1_000;
-/** With so many new users unanswered and not waited for, no more are asked of: others, too, need connections. */
+/** With so many look-ups under way that nobody waits for, nobody is looked up: others need connections, too. */
 const MAX_UNAWAITED = 32;
 
 /** Finds the number of the user behind a token; the database is asked once a user, not once a request. */

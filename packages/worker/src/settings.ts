@@ -11,6 +11,6 @@ export interface WorkerSettings extends UnknownUserSettings {
   readonly refreshTokenTtl: Duration;
   readonly refreshReuseGrace: Duration;
   readonly batch: BatchSettings;
-  /** How many messages it may hold. Default 500. */
+  /** How many messages it may hold; unless told, its source's default. */
   readonly prefetch?: number;
 }

@@ -1,4 +1,4 @@
-import { WRITER_QUEUE } from '../wire/names.js';
+import { PREFETCH, WRITER_QUEUE } from '../wire/names.js';
 import { settingsGroup } from './settings-group.js';
 import { choice, integer, readableFile, text, urls } from './validators.js';
 import { orFile } from './value-file.js';
@@ -29,8 +29,8 @@ const specs = {
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
   /** Another than the one of all: docs/scaling.md. */
   AMQP_QUEUE: text({ default: WRITER_QUEUE }),
-  /** Each holds up to 256 KiB. `npm run bench -- --only prefetch` draws the curve; not run in full. */
-  AMQP_PREFETCH: integer({ min: 1, max: 10_000 })({ default: 500 }),
+  /** Each is of up to 256 KiB. `npm run bench -- --only prefetch` draws the curve. */
+  AMQP_PREFETCH: integer({ min: 1, max: 10_000 })({ default: PREFETCH }),
 };
 
 export const brokerSettings = settingsGroup({

@@ -1,12 +1,13 @@
 import type { DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
 import { decode } from '../wire/decode.js';
+import { PREFETCH } from '../wire/names.js';
 import { allRefusals, replyTo } from '../wire/reply.js';
 import type { Consumer, MemoryQueue, QueuedMessage } from './memory-queue.js';
 
 export interface MemorySourceOptions {
   /** How far ahead of our clock an event may be. */
   readonly maxClockSkew: Duration;
-  /** How many messages may be handed over and not settled. Default 500. */
+  /** How many messages may be handed over and not settled. Default {@link PREFETCH}. */
   readonly prefetch?: number;
   readonly clock?: () => Millis;
 }
@@ -26,7 +27,7 @@ export class MemorySource implements EventSource, Consumer {
     this.#queue = queue;
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
-    this.prefetch = options.prefetch ?? 500;
+    this.prefetch = options.prefetch ?? PREFETCH;
   }
 
   get taking(): boolean {

@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { decode } from '../wire/decode.js';
-import { PROGRESS_HEADER, WRITER_QUEUE } from '../wire/names.js';
+import { PREFETCH, PROGRESS_HEADER, WRITER_QUEUE } from '../wire/names.js';
 import { allRefusals, replyTo, type Settled } from '../wire/reply.js';
 import { Acknowledgements } from './acknowledgements.js';
 import type { BrokerConnection, Participant } from './broker-connection.js';
@@ -11,7 +11,7 @@ import type { SourceMetrics } from './source-metrics.js';
 export interface SourceOptions {
   /** How far ahead of our clock an event may be. */
   readonly maxClockSkew: Duration;
-  /** How many messages may be handed over and not settled. Default 500. */
+  /** How many messages may be handed over and not settled. Default {@link PREFETCH}. */
   readonly prefetch?: number;
   /** Default `presence.writer`. */
   readonly queue?: string | undefined;
@@ -25,8 +25,6 @@ interface Intake {
   readonly acknowledgements: Acknowledgements;
   consumerTag: string | undefined;
 }
-
-const PREFETCH = 500;
 
 /**
  * Consumes on a connection of its own: under a memory or disk alarm the broker no longer reads

@@ -15,6 +15,8 @@ export const REASON_HEADER = 'x-presence-reason';
 /** What a publisher has recorded by the message that bears it. */
 export const PROGRESS_HEADER = 'x-presence-progress';
 
+/** How many messages a worker holds at most, unless it is told otherwise. */
+export const PREFETCH = 500;
 export const MAX_BODY_BYTES = 256 * 1024;
 export const MAX_BATCH_EVENTS = 1_000;
 
