@@ -213,6 +213,21 @@ describe('A publisher', () => {
     expect(leases.registered).to.have.lengthOf(2);
   });
 
+  it('registers later with the beginning that its messages tell', async () => {
+    const leases = new Leases();
+    const said: number[] = [];
+    leases.register = async (_publisher, _kind, since) => {
+      said.push(since);
+      if (said.length === 1) throw new Error('The database is away.');
+      return since;
+    };
+    publisher = new QueuePublisher(outlet, { leases });
+    await eventually(() => said.length === 2, { within: 8_000 });
+    const [first] = outlet.progress;
+    expect(outlet.progress.at(-1)!.from).to.be.above(first!.since);
+    expect(said).to.deep.equal([first!.since, first!.since]);
+  });
+
   it('begins where the database does not answer', async () => {
     const never = () => new Promise<never>(() => {});
     publisher = new QueuePublisher(outlet, {

@@ -22,6 +22,8 @@ const REGISTRATION_TIMEOUT: Duration = 1_000;
 export class Lease {
   readonly #options: LeaseOptions;
   #publisher = randomUUID();
+  /** Of the life that lasts; as all its messages say it. */
+  #since = 0;
   #registered = false;
   /** Former names that as-of may still wait for: the database has not heard otherwise. */
   readonly #abandoned = new Set<string>();
@@ -48,9 +50,10 @@ export class Lease {
   /** Begins a new life at `since`, under a new name, even if the database does not answer. */
   async begin(since: number): Promise<PublisherName> {
     this.#publisher = randomUUID();
+    this.#since = since;
     this.#registered = false;
     this.#heardAt = performance.now();
-    await this.#register(since);
+    await this.#register();
     return { publisher: this.#publisher, kind: 'app', since };
   }
 
@@ -63,7 +66,7 @@ export class Lease {
   }
 
   /** @returns false where as-of does not wait for this publisher any more: begin anew. */
-  async renew(since: number): Promise<boolean> {
+  async renew(): Promise<boolean> {
     const { store, onError } = this.#options;
     if (store === undefined) return true;
     try {
@@ -71,7 +74,7 @@ export class Lease {
       if (this.#registered) {
         if (!(await store.renew(this.#publisher))) return false;
       } else {
-        await this.#registerNow(store, since);
+        await this.#registerNow(store);
       }
       this.heard(asked);
       await this.#releaseAbandoned();
@@ -92,16 +95,16 @@ export class Lease {
     }
   }
 
-  async #register(since: number): Promise<void> {
+  async #register(): Promise<void> {
     const { store, onError } = this.#options;
     if (store === undefined) return;
-    const registration = this.#registerNow(store, since).catch(onError);
+    const registration = this.#registerNow(store).catch(onError);
     await Promise.race([registration, delay(REGISTRATION_TIMEOUT, undefined, { ref: false })]);
   }
 
-  async #registerNow(store: LeaseStore, since: number): Promise<void> {
+  async #registerNow(store: LeaseStore): Promise<void> {
     const publisher = this.#publisher;
-    await store.register(publisher, 'app', since);
+    await store.register(publisher, 'app', this.#since);
     if (publisher === this.#publisher) this.#registered = true;
   }
 }

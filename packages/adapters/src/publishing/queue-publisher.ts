@@ -150,7 +150,7 @@ export class QueuePublisher implements EventPublisher {
   async #renew(): Promise<void> {
     if (!this.#named) return;
     const { lapsed, publisher } = this.#lease;
-    const known = await this.#lease.renew(this.#log.restartAt);
+    const known = await this.#lease.renew();
     // What is said of a former name is nothing to this one.
     if (publisher !== this.#lease.publisher) return;
     const back = lapsed && !this.#lease.lapsed;
