@@ -186,7 +186,7 @@ const ACCOUNTS = `
 const ADD_ACCOUNTS = `
   INSERT INTO account (id, username) SELECT id, 'user' || id FROM unnest($1::bigint[]) AS id`;
 const VACUUM_USERS = 'VACUUM (ANALYZE) users, user_presence, presence_online';
-/** Those who are online are as a heartbeat left them. */
+/** Those who are online are as a heartbeat left them, but for the room that they have not left yet. */
 const ADD_USERS = `
   WITH added AS (
     INSERT INTO users (id, issuer, subject, username, role)

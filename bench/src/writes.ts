@@ -2,7 +2,9 @@ import type { PresenceStore } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import type pg from 'pg';
 import { heartbeat, lots, shuffled } from './crowd.js';
+import type { Figure } from './figure.js';
 import type { Bench } from './measurement.js';
+import { median, spreadOf } from './statistics.js';
 import { walBytes } from './wal.js';
 
 /** One way of writing that users were seen now. */
@@ -50,6 +52,27 @@ export async function alternate(
   return rates;
 }
 
+/** Each of the others beside the first: rows a second, and bytes of WAL for each. */
+export async function beside(
+  bench: Bench,
+  first: Way,
+  others: readonly Way[],
+  users: number,
+): Promise<Figure[]> {
+  const ways = [first, ...others];
+  const [firstRates, ...rates] = await alternate(bench, ways, users);
+  const costs: number[] = [];
+  for (const way of ways) costs.push(await walOfRow(bench.stage.pool, way, users));
+  return others.map(({ name }, at) => {
+    const spread = spreadOf(rates[at]!.map((rate, round) => rate / firstRates![round]!));
+    const told = [rates[at]!, firstRates!].map((rate) => `${Math.round(median(rate))}/s`);
+    const wal = [costs[at + 1]!, costs[0]!].map((bytes) => `${Math.round(bytes)} bytes`);
+    const note = `${told.join(' beside ')}; WAL of a row ${wal.join(' beside ')}`;
+    const what = `${name} ÷ ${first.name}`;
+    return { what, value: spread.median, unit: 'ratio', spread, note };
+  });
+}
+
 /**
  * Without the images of whole pages that the first write after a checkpoint adds: how many there are
  * says when the last checkpoint was, not what is written.
@@ -89,10 +112,10 @@ export function oursOf(store: PresenceStore, rows: number): Way {
   };
 }
 
-/** What any program would send: no guard, no steps told. */
+/** What any program would send to such a table: no guard, no steps told. */
 export function plainOf(pool: pg.Pool, table: string, name = 'plain'): Way {
   const text = `
-    UPDATE ${table} p SET online_status = 'online', last_seen = e.seen
+    UPDATE ${table} p SET online_status = 'online', last_seen = e.seen, room = ''
     FROM unnest($1::bigint[], $2::timestamptz[]) AS e (id, seen) WHERE p.user_id = e.id`;
   const write = (ids: readonly number[]) => {
     const sorted = ids.toSorted((a, b) => a - b);

@@ -13,6 +13,7 @@ import { PREFETCH } from './prefetch.js';
 import { QUEUES } from './queues.js';
 import { READING } from './reading.js';
 import { ROAD } from './road.js';
+import { ROOM } from './room.js';
 import { TOKENS } from './tokens.js';
 import { TRACKING } from './tracking.js';
 import { WAITS } from './waits.js';
@@ -42,4 +43,5 @@ export const STUDIES: readonly Measurement[] = [
   QUEUES,
   PARTITIONS,
   INDEXES,
+  ROOM,
 ];

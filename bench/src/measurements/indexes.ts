@@ -1,8 +1,6 @@
 import { copyPresence } from '../copies.js';
-import type { Figure } from '../figure.js';
 import type { Measurement } from '../measurement.js';
-import { median, spreadOf } from '../statistics.js';
-import { alternate, plainOf, walOfRow } from '../writes.js';
+import { beside, plainOf } from '../writes.js';
 
 const USERS = 1_000_000;
 
@@ -13,7 +11,7 @@ interface Shape {
   readonly change?: string;
 }
 
-const AS_THEY_ARE: Shape = { table: 'presence_as_is', name: 'indexes as they are' };
+const AS_THEY_ARE: Shape = { table: 'presence_as_is', name: 'as they are' };
 const OTHERS: readonly Shape[] = [
   {
     table: 'presence_full',
@@ -41,16 +39,9 @@ export const INDEXES: Measurement = {
       await copyPresence(stage.pool, table);
       if (change !== undefined) await stage.pool.query(change);
     }
-    const ways = shapes.map(({ table, name }) => plainOf(stage.pool, table, name));
-    const [asTheyAre, ...others] = await alternate(bench, ways, users);
-    const costs: number[] = [];
-    for (const way of ways) costs.push(await walOfRow(stage.pool, way, users));
-    return OTHERS.map(({ name }, at): Figure => {
-      const spread = spreadOf(others[at]!.map((rate, round) => rate / asTheyAre![round]!));
-      const rates = [others[at]!, asTheyAre!].map((rate) => `${Math.round(median(rate))}/s`);
-      const wal = [costs[at + 1]!, costs[0]!].map((bytes) => `${Math.round(bytes)} bytes`);
-      const note = `${rates.join(' beside ')}; WAL of a row ${wal.join(' beside ')}`;
-      return { what: `${name} ÷ as they are`, value: spread.median, unit: 'ratio', spread, note };
-    });
+    const [asTheyAre, ...others] = shapes.map(({ table, name }) =>
+      plainOf(stage.pool, table, name),
+    );
+    return beside(bench, asTheyAre!, others, users);
   },
 };

@@ -125,6 +125,18 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     );
   });
 
+  it('leaves the room of a row to those that it will be replaced by', async () => {
+    const { pool, store } = under;
+    const sessionId = '00000000-0000-4000-8000-000000000001';
+    const events = [event(1, EPOCH, { sessionId })];
+    await store.apply({ events, ended: [], progress: [] });
+    const { rows } = await pool.query<{ size: number }>(
+      `SELECT pg_column_size(p.*) AS size FROM user_presence p WHERE user_id IN (1, 2)
+        ORDER BY user_id`,
+    );
+    expect(rows[0]!.size).to.be.below(0.75 * rows[1]!.size);
+  });
+
   it('takes sessions of any name, and knows them again when they end', async () => {
     const names = ['"', '\\', '\\"', '{}', '{"a","b"}', 'NULL', ',', ' a ', "'", '😀', '\u0001\n'];
     for (const [at, sessionId] of names.entries()) {

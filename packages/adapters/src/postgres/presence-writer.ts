@@ -161,7 +161,7 @@ async function writeEvents(
       ), written AS (
         UPDATE user_presence p
         SET last_seen = e.occurred_at, explicit = e.explicit, declared = e.declared,
-          session_id = e.session_id, session_ended = false,
+          session_id = e.session_id, session_ended = false, room = '',
           online_status = CASE WHEN e.occurred_at < ${SILENT_BEFORE} THEN 'offline'
             ELSE e.declared END,
           found_status = p.online_status, found_seen = p.last_seen
