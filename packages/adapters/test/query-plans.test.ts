@@ -1,5 +1,6 @@
 import {
   createPool,
+  PostgresIdentityStore,
   PostgresPresenceReader,
   PostgresPresenceStore,
 } from '@presence/adapters/postgres';
@@ -193,6 +194,16 @@ describe('With many users, the newest tenth of them online, the database', funct
     }
     expect(explaining.plans).to.have.length(1);
     expect(explaining.plans[0]).to.match(/Nested Loop.*\n.*Function Scan.*\n.*user_presence_pkey/);
+  });
+
+  it('finds and adds users by index, however many they are', async () => {
+    const identities = new PostgresIdentityStore(explaining as unknown as pg.Pool, 'presence');
+    const profile = { username: 'somebody', email: 'a@example.com', role: 'user' };
+    const crowd = Array.from({ length: 500 }, (_, at) => ({
+      ...{ identity: { issuer: 'presence', subject: String(1 + at * 391) }, profile },
+    }));
+    expect((await identities.create(crowd)).size).to.equal(500);
+    expect(explaining.plans).to.have.length(4);
   });
 
   it('tells what is due by index, and sweeps by it', async () => {

@@ -76,6 +76,7 @@ export {
   type EndedSession,
   type IdentityStore,
   identityKey,
+  type Newcomer,
   type PresenceBatch,
   type PresencePolicy,
   type PresenceStore,

@@ -2,6 +2,7 @@ import {
   type Identity,
   type IdentityStore,
   identityKey,
+  type Newcomer,
   type RefusalReason,
   type ReportedEvent,
   RowRefused,
@@ -46,13 +47,16 @@ export class UserResolver {
       if (typeof user !== 'number') named.set(identityKey(user), user);
     }
     if (named.size === 0) return new Map();
-    const found = await this.#identities.resolve([...named.values()]);
-    const users = new Map<string, UserId | RefusalReason>(found);
+    const users = new Map<string, UserId | RefusalReason>(
+      await this.#identities.resolve([...named.values()]),
+    );
+    const newcomers = new Map<string, Newcomer>();
     for (const { user, username } of this.#mayCreate ? events : []) {
       if (typeof user === 'number' || username === undefined) continue;
       const key = identityKey(user);
-      if (!users.has(key)) users.set(key, await this.#create(user, username));
+      if (!users.has(key) && !newcomers.has(key)) newcomers.set(key, newcomer(user, username));
     }
+    for (const [key, user] of await this.#create([...newcomers.values()])) users.set(key, user);
     return users;
   }
 
@@ -71,25 +75,40 @@ export class UserResolver {
     }
     const refused = new Map<UserId, RefusalReason>();
     if (names.size === 0) return refused;
-    for (const id of await this.#identities.unknown([...names.keys()])) {
-      // A number is the subject of the same digits of our own issuer.
-      const identity = { issuer: this.#settings.ownIssuer, subject: String(id) };
-      const user = await this.#create(identity, names.get(id)!);
+    const unknown = await this.#identities.unknown([...names.keys()]);
+    const created = await this.#create(
+      unknown.map((id) => newcomer(this.#own(id), names.get(id)!)),
+    );
+    for (const id of unknown) {
+      const user = created.get(identityKey(this.#own(id)));
       if (typeof user === 'string') refused.set(id, user);
     }
     return refused;
+  }
+
+  /** A number is the subject of the same digits of our own issuer. */
+  #own(id: UserId): Identity {
+    return { issuer: this.#settings.ownIssuer, subject: String(id) };
   }
 
   get #mayCreate(): boolean {
     return this.#settings.unknownUsers === 'create';
   }
 
-  async #create(identity: Identity, username: string): Promise<UserId | RefusalReason> {
-    try {
-      return await this.#identities.create(identity, { username, email: null, role: 'user' });
-    } catch (error) {
-      if (error instanceof RowRefused) return `database:${error.sqlState}`;
-      throw error;
-    }
+  async #create(
+    newcomers: readonly Newcomer[],
+  ): Promise<ReadonlyMap<string, UserId | RefusalReason>> {
+    if (newcomers.length === 0) return new Map();
+    const users = await this.#identities.create(newcomers);
+    return new Map(
+      [...users].map(([key, user]) => [
+        key,
+        user instanceof RowRefused ? `database:${user.sqlState}` : user,
+      ]),
+    );
   }
+}
+
+function newcomer(identity: Identity, username: string): Newcomer {
+  return { identity, profile: { username, email: null, role: 'user' } };
 }

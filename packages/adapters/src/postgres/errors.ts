@@ -14,10 +14,14 @@ const DATA_CLASSES = new Set(['22', '23', '44', '54', 'P0']);
 const SERVER_CLASSES = new Set(['53', '55', '57', '58', '72', 'F0', 'HV', 'XX']);
 
 const LOCK_NOT_AVAILABLE = '55P03';
-const UNIQUE_VIOLATION = '23505';
+export const UNIQUE_VIOLATION = '23505';
 const UNDEFINED_TABLE = '42P01';
+const UNDEFINED_COLUMN = '42703';
 const INSUFFICIENT_PRIVILEGE = '42501';
 const CARDINALITY_VIOLATION = '21000';
+
+/** What somebody else is about to mend. */
+const COMING = new Set([UNDEFINED_TABLE, UNDEFINED_COLUMN, INSUFFICIENT_PRIVILEGE]);
 
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
@@ -65,12 +69,12 @@ export function translateError(error: unknown): unknown {
 }
 
 /**
- * A mistake of ours, which waiting does not mend. Tables that are missing will come with a
- * migration, and rights with an operator.
+ * A mistake of ours, which waiting does not mend. Tables and columns that are missing will come with
+ * a migration, and rights with an operator.
  */
 function blamesStatement(state: string): boolean {
   if (state === CARDINALITY_VIOLATION) return true;
-  return state.startsWith('42') && state !== UNDEFINED_TABLE && state !== INSUFFICIENT_PRIVILEGE;
+  return state.startsWith('42') && !COMING.has(state);
 }
 
 /** A trigger may raise a code of its own, too: the standard leaves 5 to 9 and I to Z to those. */

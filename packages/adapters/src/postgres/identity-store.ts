@@ -1,13 +1,7 @@
-import {
-  type Identity,
-  type IdentityStore,
-  identityKey,
-  type Profile,
-  type UserId,
-} from '@presence/domain';
+import type { Identity, IdentityStore, Newcomer, RowRefused, UserId } from '@presence/domain';
 import type pg from 'pg';
 import { query } from './pool.js';
-import { createUser } from './user-row.js';
+import { createUsers, idsOf } from './user-row.js';
 
 export class PostgresIdentityStore implements IdentityStore {
   readonly #pool: pg.Pool;
@@ -19,16 +13,8 @@ export class PostgresIdentityStore implements IdentityStore {
     this.#ownIssuer = ownIssuer;
   }
 
-  async resolve(identities: readonly Identity[]): Promise<ReadonlyMap<string, UserId>> {
-    if (identities.length === 0) return new Map();
-    const rows = await query<Identity & { id: UserId }>(this.#pool, {
-      name: 'identities-resolve',
-      text: `SELECT u.id, u.issuer, u.subject
-        FROM unnest($1::text[], $2::text[]) AS i (issuer, subject)
-        JOIN users u ON u.issuer = i.issuer AND u.subject = i.subject`,
-      values: [identities.map(({ issuer }) => issuer), identities.map(({ subject }) => subject)],
-    });
-    return new Map(rows.map(({ id, ...identity }) => [identityKey(identity), id]));
+  resolve(identities: readonly Identity[]): Promise<ReadonlyMap<string, UserId>> {
+    return idsOf(this.#pool, identities);
   }
 
   async unknown(userIds: readonly UserId[]): Promise<readonly UserId[]> {
@@ -41,7 +27,7 @@ export class PostgresIdentityStore implements IdentityStore {
     return rows.map(({ id }) => id);
   }
 
-  create(identity: Identity, profile: Profile): Promise<UserId> {
-    return createUser(this.#pool, this.#ownIssuer, identity, profile);
+  create(newcomers: readonly Newcomer[]): Promise<ReadonlyMap<string, UserId | RowRefused>> {
+    return createUsers(this.#pool, this.#ownIssuer, newcomers);
   }
 }

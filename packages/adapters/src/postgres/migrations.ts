@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { Unavailable } from '@presence/domain';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { translateError } from './errors.js';
+import { isLockTimeout, translateError } from './errors.js';
 import { connectionConfig, type DatabaseAddress, POOL_TIMEOUTS } from './pool.js';
 
 /** Where the migrations are, in order of their names. */
@@ -35,6 +36,8 @@ export async function migrate(
     });
     return done.map(({ name }) => name);
   } catch (error) {
+    // Some give way to whoever reads a table for long, as a dump does.
+    if (isLockTimeout(error)) throw new Unavailable('database', 1_000, { cause: error });
     throw translateError(error);
   } finally {
     await client.end();

@@ -90,7 +90,7 @@ export class PostgresUserStore implements UserStore {
     const known = await this.#known.load(identity);
     if (known !== undefined) return this.#upToDate(known, profile);
     if (profile === null || (await this.#wasRemoved(identity))) return null;
-    const id = await createUser(this.#pool, this.#ownIssuer, identity, profile);
+    const id = await createUser(this.#pool, this.#ownIssuer, { identity, profile });
     return this.byId(id);
   }
 

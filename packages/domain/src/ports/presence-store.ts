@@ -1,4 +1,5 @@
 import type { StatusChange } from '../change.js';
+import type { RowRefused } from '../errors.js';
 import type { PresenceEvent } from '../event.js';
 import type { SilencePolicy } from '../presence.js';
 import type { SessionId } from '../session-id.js';
@@ -97,11 +98,20 @@ export interface IdentityStore {
   /** @returns those of the ids that nobody has. */
   unknown(userIds: readonly UserId[]): Promise<readonly UserId[]>;
 
-  /** Adds a user on first sight, or finds the one that somebody else just added. */
-  create(identity: Identity, profile: Profile): Promise<UserId>;
+  /**
+   * Adds users on first sight, or finds those that somebody else just added; all of them at once.
+   * @returns their ids, or why the database does not take one
+   */
+  create(newcomers: readonly Newcomer[]): Promise<ReadonlyMap<string, UserId | RowRefused>>;
 }
 
-/** Keys the answers of {@link IdentityStore.resolve}. */
+/** Somebody who is met for the first time, and what is said of them. */
+export interface Newcomer {
+  readonly identity: Identity;
+  readonly profile: Profile;
+}
+
+/** Keys the answers of {@link IdentityStore}. */
 export function identityKey({ issuer, subject }: Identity): string {
   return `${issuer}\u0000${subject}`;
 }
