@@ -50,39 +50,53 @@ export const FASTIFY_UPDATE: Peer = nodePeer(
 /** Debian's own: what another Python of this machine has installed is not looked for. */
 const PYTHON = '/usr/bin/python3';
 const GUNICORN = '/usr/bin/gunicorn';
-const DJANGO = fileURLToPath(new URL('../../peers/django', import.meta.url));
+const DJANGO_APP = fileURLToPath(new URL('../../peers/django', import.meta.url));
 const DJANGO_PACKAGES =
   'gunicorn python3-django python3-djangorestframework python3-djangorestframework-simplejwt python3-psycopg2';
 
-export const DJANGO_UPDATE: Peer = {
-  name: 'Django',
-  about: "the documents' own design: one UPDATE in a middleware, gunicorn",
-  choices: [
-    { name: '2 workers', settings: { WORKERS: '--workers=2' } },
-    { name: '2 workers of 4 threads', settings: { WORKERS: '--workers=2 --threads=4' } },
-  ],
-  missing: () => {
-    const imports = 'import gunicorn, django, rest_framework, rest_framework_simplejwt, psycopg2';
-    const isThere = existsSync(GUNICORN) && spawnSync(PYTHON, ['-c', imports]).status === 0;
-    return isThere ? null : DJANGO_PACKAGES;
-  },
-  start: async ({ WORKERS = '', ...settings }) => {
-    const port = await freePort();
-    const how = ['--bind', `127.0.0.1:${port}`, '--chdir', DJANGO, ...WORKERS.split(' ')];
-    const child = new Child(PYTHON, [GUNICORN, ...how, 'app:application'], {
-      env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', ...settings },
-    });
-    const { url, ...rest } = running(child, port);
-    await eventually(
-      async () => {
-        if (!child.running) throw new Error(`gunicorn ended:\n${child.output}`);
-        await fetch(url);
-      },
-      { within: 20_000 },
-    );
-    return { url, ...rest };
-  },
-};
+/** The design that presence replaces, as simplejwt and Django are made to be used. */
+export const DJANGO: Peer = djangoPeer(
+  'Django',
+  'a middleware that reads the user and saves two fields, gunicorn',
+  { READ_USER: '1' },
+);
+/** The least that Django can do: no floor is set beside it. */
+export const DJANGO_UNREAD: Peer = djangoPeer(
+  'Django, user not read',
+  'a middleware with one UPDATE and nothing else, gunicorn',
+  { READ_USER: '0' },
+);
+
+function djangoPeer(name: string, about: string, how: Settings): Peer {
+  return {
+    ...{ name, about },
+    choices: [
+      { name: '2 workers', settings: { WORKERS: '--workers=2' } },
+      { name: '2 workers of 4 threads', settings: { WORKERS: '--workers=2 --threads=4' } },
+    ],
+    missing: () => {
+      const imports = 'import gunicorn, django, rest_framework, rest_framework_simplejwt, psycopg2';
+      const isThere = existsSync(GUNICORN) && spawnSync(PYTHON, ['-c', imports]).status === 0;
+      return isThere ? null : DJANGO_PACKAGES;
+    },
+    start: async ({ WORKERS = '', ...settings }) => {
+      const port = await freePort();
+      const options = ['--bind', `127.0.0.1:${port}`, '--chdir', DJANGO_APP, ...WORKERS.split(' ')];
+      const child = new Child(PYTHON, [GUNICORN, ...options, 'app:application'], {
+        env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', ...settings, ...how },
+      });
+      const { url, ...rest } = running(child, port);
+      await eventually(
+        async () => {
+          if (!child.running) throw new Error(`gunicorn ended:\n${child.output}`);
+          await fetch(url);
+        },
+        { within: 20_000 },
+      );
+      return { url, ...rest };
+    },
+  };
+}
 
 /** A program of `bench/peers`. */
 export function nodePeer(
