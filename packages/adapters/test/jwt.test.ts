@@ -160,6 +160,16 @@ describe('A token verifier', () => {
       await expectRefused(sign(CLAIMS, SECRET, { header }));
     });
 
+    it('a good one with anything around it, be it known already', async () => {
+      const by = verifier();
+      const token = sign(CLAIMS);
+      by.verify(token);
+      for (const more of [' ', '\n', '\r\nPresence-Mode: passive', ',', '=', '.', '\0', 'é']) {
+        await expectRefused(token + more, by);
+        await expectRefused(more + token, by);
+      }
+    });
+
     it('whatever strangers may write there, with nothing but Unauthenticated', async () => {
       const by = verifier();
       const text = fc.oneof(fc.string(), fc.base64String(), fc.json());

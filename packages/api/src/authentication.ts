@@ -37,7 +37,7 @@ export function identify(header: string, options: AuthenticationOptions): Caller
   return identifyBearer(bearerToken(header), options);
 }
 
-/** The same of what stands behind the scheme, where that {@link isBearerToken}. */
+/** The same of what stands behind the scheme. */
 export function identifyBearer(
   bearer: string,
   options: AuthenticationOptions,
@@ -76,7 +76,7 @@ function bearerToken(header: string): string {
 }
 
 /** Nothing but characters of which a token may be: RFC 6750, 2.1. */
-export function isBearerToken(text: string): boolean {
+function isBearerToken(text: string): boolean {
   return /^[\w\-.~+/]+=*$/.test(text);
 }
 

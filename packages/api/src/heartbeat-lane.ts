@@ -1,12 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AccessToken, Millis, UserId } from '@presence/domain';
-import {
-  type AuthenticationOptions,
-  identify,
-  identifyBearer,
-  isBearerToken,
-} from './authentication.js';
+import { type AuthenticationOptions, identify, identifyBearer } from './authentication.js';
 import type { Caller } from './context.js';
 import { allowedOrigin, EXPOSED } from './headers.js';
 import { requestIdOf } from './observation.js';
@@ -117,12 +112,13 @@ export class HeartbeatLane {
   /**
    * The same for a request that is like one that was served. It is parsed where this throws. The
    * token is taken as it stands: put behind a scheme, to be taken out of it again, a heartbeat cost
-   * 1.06 times the processor time.
+   * 1.06 times the processor time, and 1.02 times where its characters are looked at first. What no
+   * token may hold is in none that has been verified, and verification refuses it.
    */
   #hasServedAgain(token: string, fixed: string, socket: Socket): boolean {
     try {
       const began = performance.now();
-      if (!this.#isOpen() || !isBearerToken(token)) return false;
+      if (!this.#isOpen()) return false;
       const occurredAt = this.#record(identifyBearer(token, this.#services));
       if (occurredAt === null) return false;
       const body = this.#body(occurredAt);

@@ -133,7 +133,8 @@ describe('Requests that repeat', () => {
     }
     const service = token({ subject: 'reporting', role: 'service', expiresAt: 4e12 });
     const expired = token({ user, expiresAt: 1 });
-    const strange = [over!, muted!, service, expired, 'none', `${known},`, `${known} `];
+    const strange = [over!, muted!, service, expired, 'none'];
+    strange.push(`${known},`, `${known} `, `${known}\r\nPresence-Mode: passive`);
     for (const bearer of strange) {
       const answers = await expectAlike([beat(known), beat(known), beat(bearer), LAST]);
       expect(statuses(answers).slice(0, 2)).to.deep.equal(['200', '200']);

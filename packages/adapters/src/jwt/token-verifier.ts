@@ -25,6 +25,9 @@ export interface VerifierOptions {
   readonly elapsed?: () => number;
 }
 
+/** RFC 7515, 3.1: what is verified, and remembered, holds no other characters. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
 interface Header {
   readonly alg: Algorithm;
   readonly kid: string | undefined;
@@ -136,6 +139,7 @@ export class JwtVerifier implements TokenVerifier {
 }
 
 function parsedHeader(token: string): Claims {
+  if (!COMPACT.test(token)) throw new Unauthenticated('Not a token.');
   try {
     const header: unknown = JSON.parse(
       Buffer.from(token.split('.', 1)[0]!, 'base64url').toString(),

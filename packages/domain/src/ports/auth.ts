@@ -14,7 +14,10 @@ export interface AccessToken {
 }
 
 export interface TokenVerifier {
-  /** @throws Unauthenticated; Unavailable('keys') where no key could ever be fetched */
+  /**
+   * Whatever the text holds: what is not wholly a token is refused.
+   * @throws Unauthenticated; Unavailable('keys') where no key could ever be fetched
+   */
   verify(token: string): Promise<AccessToken> | AccessToken;
 }
 
