@@ -9,6 +9,11 @@ import { type RetrySettings, whileUnavailable } from './retry.js';
 import type { UserResolver } from './user-resolver.js';
 
 export interface BatchSettings extends QueueSettings {
+  /**
+   * With so many deliveries without a verdict no more will come: company is not waited for. Default:
+   * however many there are.
+   */
+  readonly maxHeld?: number;
   /** After this long without a verdict a delivery is handed back. Default {@link HOLD_AT_MOST}. */
   readonly holdAtMost?: Duration;
 }
@@ -136,7 +141,12 @@ export class BatchWriter {
   #schedule(): void {
     if (this.#flushing || this.#closing) return;
     const retryAt = this.#waiting.length > 0 ? performance.now() + LOCKED_RETRY : NEVER;
-    this.#flushAt(Math.min(this.#queue.flushAt, retryAt));
+    this.#flushAt(this.#isFull ? performance.now() : Math.min(this.#queue.flushAt, retryAt));
+  }
+
+  get #isFull(): boolean {
+    const { maxHeld = Number.POSITIVE_INFINITY } = this.#settings;
+    return this.#unsettled.size >= maxHeld && !this.#queue.isEmpty;
   }
 
   #flushAt(at: number): void {

@@ -7,6 +7,7 @@ import {
   PostgresPresenceStore,
   PostgresSessionStore,
 } from '@presence/adapters/postgres';
+import { PREFETCH } from '@presence/adapters/wire';
 import {
   type AsOfStore,
   asOfPolicy,
@@ -94,7 +95,7 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
     const parts = { store: use(STORE), users: use(USERS), metrics: use(METRICS), logger, now };
     return new BatchWriter(
       { ...parts, onAnnounced: () => use(WORKER).wakeRelay() },
-      settings.batch,
+      { maxHeld: settings.prefetch ?? PREFETCH, ...settings.batch },
     );
   });
   provide(TICKS, () => {

@@ -1,0 +1,129 @@
+import type { EventPublisher } from '@presence/domain';
+import { eventually } from '@presence/test-services';
+import { expect } from 'chai';
+import { describeWorker, SETTINGS } from './running-worker.js';
+
+describeWorker('A worker, where a row is locked or a sender waits,', (under) => {
+  const { start, publish, row, showsOnline } = under;
+
+  it('lets a row that somebody else has locked delay nobody but itself', async () => {
+    await start();
+    const other = await under.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    publish(
+      'batch',
+      [1, 2].map((user_id) => ({ type: 'heartbeat', user_id })),
+    );
+    await showsOnline(1);
+    publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    const begun = performance.now();
+    publish('heartbeat', { type: 'heartbeat', user_id: 3 });
+    await showsOnline(3);
+    expect(performance.now() - begun, 'known to be locked, it is not waited for').to.be.below(900);
+    expect((await row(2))?.lastSeen).to.equal(null);
+    await other.query('ROLLBACK');
+    other.release();
+    await showsOnline(2);
+  });
+
+  it('holds no message of a locked row: as many as there are, nobody else waits', async () => {
+    await start();
+    const other = await under.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    for (let sent = 0; sent < 600; sent++) publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await showsOnline(1);
+    const { rows } = await under.pool.query<{ asOf: number; oldest: number }>(`
+      SELECT as_of AS "asOf", (SELECT min(occurred_at) FROM presence_inbox) AS oldest
+      FROM presence_clock`);
+    expect(rows[0]!.asOf, 'as-of waits for it').to.be.below(rows[0]!.oldest);
+    await other.query('ROLLBACK');
+    other.release();
+    await showsOnline(2);
+  });
+
+  it('hands back a status whose row is locked for too long; it is written when the row is free', async () => {
+    await start({ batch: { ...SETTINGS.batch, holdAtMost: 1_500 } });
+    const other = await under.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    const event = { type: 'status_set', userId: 2, status: 'online', sessionId: '' } as const;
+    const publisher = under.broker.publisher();
+    const submitted = publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
+    await eventually(() => under.lines.some((line) => line.includes('Held for too long')));
+    await other.query('ROLLBACK');
+    other.release();
+    expect((await submitted).outcome).to.equal('committed');
+    await publisher.close(1_000);
+    await showsOnline(2);
+  });
+
+  describe('where a sender waits', () => {
+    let publisher: EventPublisher;
+    const setAway = async (userId = 2) => {
+      const event = { type: 'status_set', userId, status: 'away', sessionId: '' } as const;
+      const { outcome } = await publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
+      expect(outcome).to.equal('committed');
+    };
+
+    beforeEach(() => {
+      publisher = under.broker.publisher();
+    });
+
+    afterEach(() => publisher.close(1_000));
+
+    it('writes that event alone, before what may still wait', async () => {
+      await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await setAway();
+      expect((await row(2))?.status).to.equal('away');
+      expect((await row(1))?.status).to.equal('offline');
+      await under.worker.stop();
+      expect((await row(1))?.status).to.equal('online');
+    });
+
+    it('writes with it what else is held of the same user', async () => {
+      await start({ unknownUsers: 'create', batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      const seven = { user_id: 77, username: 'seven', occurred_at: new Date(Date.now() - 1_000) };
+      publish('heartbeat', { type: 'heartbeat', ...seven });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await setAway(77);
+      expect((await row(77))?.status).to.equal('away');
+      expect((await row(1))?.status).to.equal('offline');
+    });
+
+    it('looks at a locked row now and then, without the others waiting for that', async function () {
+      this.timeout(10_000); // Looks come every 500 ms.
+      await start();
+      const other = await under.pool.connect();
+      await other.query('BEGIN');
+      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const set = setAway();
+      await eventually(() => under.broker.waiting === 0);
+      for (let turn = 0; turn < 30; turn++) {
+        const at = Date.now() - 1_000 + turn;
+        publish('heartbeat', { type: 'heartbeat', user_id: 1, occurred_at: new Date(at) });
+        await eventually(async () => (await row(1))?.lastSeen === at, { every: 1 });
+      }
+      await other.query('ROLLBACK');
+      other.release();
+      await set;
+    });
+
+    it('writes the others all the same when they have waited long enough', async () => {
+      await start({ batch: { maxUsers: 1_000, maxWait: 250 } });
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      let written = false;
+      const keepSetting = async () => {
+        while (!written) await setAway();
+      };
+      // So many that at the end of each flush somebody waits.
+      const all = Promise.all(Array.from({ length: 32 }, keepSetting));
+      await showsOnline(1);
+      written = true;
+      await all;
+    });
+  });
+});

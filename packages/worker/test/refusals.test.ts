@@ -1,0 +1,106 @@
+import { eventually } from '@presence/test-services';
+import { expect } from 'chai';
+import { describeWorker } from './running-worker.js';
+
+describeWorker('A worker, where an event cannot be applied,', (under) => {
+  const { start, publish, row, showsOnline, dead } = under;
+
+  it('dead-letters what it cannot apply, in the words in which it came; the rest of its batch commits', async () => {
+    await start();
+    const ghost = { type: 'heartbeat', user_id: 99, colour: 'red' };
+    const stranger = { type: 'heartbeat', issuer: 'idp', subject: 'nobody' };
+    publish('batch', [
+      { type: 'heartbeat', user_id: 1 },
+      ghost,
+      stranger,
+      { type: 'activity', user_id: 2 },
+    ]);
+    await showsOnline(1);
+    await showsOnline(2);
+    await eventually(() => under.broker.dead.length === 2);
+    expect(dead()).to.have.deep.members([
+      ['unknown_user', ghost],
+      ['unknown_user', stranger],
+    ]);
+    expect(await row(99)).to.equal(undefined);
+  });
+
+  it('creates unknown users where it may and they are named', async () => {
+    await start({ unknownUsers: 'create' });
+    publish('heartbeat', { type: 'heartbeat', user_id: 77, username: 'seven' });
+    publish('heartbeat', {
+      type: 'heartbeat',
+      issuer: 'idp',
+      subject: 'new',
+      username: 'newcomer',
+    });
+    publish('heartbeat', { type: 'heartbeat', user_id: 78 });
+    await showsOnline(77);
+    await eventually(() => under.broker.dead.length === 1);
+    const { rows } = await under.pool.query(`
+      SELECT username, issuer, online_status FROM users JOIN user_presence ON user_id = id
+      WHERE username IN ('seven', 'newcomer') ORDER BY username DESC`);
+    expect(rows).to.deep.equal([
+      { username: 'seven', issuer: 'presence', online_status: 'online' },
+      { username: 'newcomer', issuer: 'idp', online_status: 'online' },
+    ]);
+  });
+
+  it('finds the one row that the database refuses; its batch-mates commit', async () => {
+    await under.pool.query(`
+      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '23514'; END $$;
+      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+        WHEN (OLD.user_id = 3) EXECUTE FUNCTION forbid()`);
+    await start();
+    publish(
+      'batch',
+      [1, 2, 3, 4].map((user_id) => ({ type: 'heartbeat', user_id })),
+    );
+    for (const userId of [1, 2, 4]) await showsOnline(userId);
+    await eventually(() => under.broker.dead.length === 1);
+    expect(dead()).to.deep.equal([['database:23514', { type: 'heartbeat', user_id: 3 }]]);
+  });
+
+  for (const state of ['23505', '44000', '54000', 'P0004', 'MY001']) {
+    it(`dead-letters the one event that raises ${state}; what else its user did is written`, async () => {
+      await under.pool.query(`
+        CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${state}'; END $$;
+        CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+          WHEN (NEW.declared = 'away') EXECUTE FUNCTION forbid()`);
+      await start();
+      const at = (ago: number) => new Date(Date.now() - ago).toISOString();
+      const guilty = { type: 'heartbeat', user_id: 1, status: 'away', occurred_at: at(0) };
+      publish('batch', [
+        { type: 'heartbeat', user_id: 1, occurred_at: at(2_000) },
+        guilty,
+        { type: 'activity', user_id: 1, occurred_at: at(1_000) },
+        { type: 'heartbeat', user_id: 2 },
+      ]);
+      await eventually(() => under.broker.dead.length === 1);
+      expect(dead()).to.deep.equal([[`database:${state}`, guilty]]);
+      expect((await row(1))?.status).to.equal('online');
+      expect((await row(2))?.status).to.equal('online');
+    });
+  }
+
+  it('dead-letters the event of a user whom the database does not take; its batch-mates commit', async () => {
+    await under.pool.query('ALTER TABLE users ADD CONSTRAINT polite CHECK (username <> $$rude$$)');
+    try {
+      await start({ unknownUsers: 'create' });
+      const stranger = { type: 'heartbeat', issuer: 'idp', subject: 'new', username: 'rude' };
+      const numbered = { type: 'heartbeat', user_id: 77, username: 'rude' };
+      const fine = { type: 'heartbeat', user_id: 78, username: 'fine' };
+      publish('batch', [{ type: 'heartbeat', user_id: 1 }, stranger, numbered, fine]);
+      for (const userId of [1, 78]) await showsOnline(userId);
+      await eventually(() => under.broker.dead.length === 2);
+      expect(dead()).to.have.deep.members([
+        ['database:23514', stranger],
+        ['database:23514', numbered],
+      ]);
+    } finally {
+      await under.pool.query('ALTER TABLE users DROP CONSTRAINT polite');
+    }
+  });
+});
