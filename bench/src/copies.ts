@@ -19,3 +19,13 @@ export async function copyPresence(pool: pg.Pool, table: string): Promise<void> 
     INSERT INTO ${table} SELECT * FROM user_presence`);
   await pool.query(`VACUUM (ANALYZE) ${table}`);
 }
+
+/** The same as any program would have it: rows are inserted as long as they are. */
+export async function copyWithoutRoom(pool: pg.Pool, table: string): Promise<void> {
+  const columns = 'user_id, last_seen, online_status, declared, found_status';
+  await pool.query(`
+    CREATE TABLE ${table} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)});
+    ALTER TABLE ${table} ALTER room SET DEFAULT '';
+    INSERT INTO ${table} (${columns}) SELECT ${columns} FROM user_presence`);
+  await pool.query(`VACUUM (ANALYZE) ${table}`);
+}
