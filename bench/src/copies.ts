@@ -12,20 +12,30 @@ export async function presenceSettings(pool: pg.Pool): Promise<string> {
   return rows[0]!.settings;
 }
 
-/** A table with the columns, indexes, settings and rows of presence's; without its triggers. */
+/**
+ * An empty table with the columns, indexes and settings of presence's; without its triggers.
+ * @param room whether rows are inserted longer than they will be, as presence's are
+ */
+export async function createLikePresence(
+  pool: pg.Pool,
+  table: string,
+  { room }: { readonly room: boolean },
+): Promise<void> {
+  await pool.query(`CREATE TABLE ${table} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)})`);
+  if (!room) await pool.query(`ALTER TABLE ${table} ALTER room SET DEFAULT ''`);
+}
+
+/** The same with the rows of presence's, as they are. */
 export async function copyPresence(pool: pg.Pool, table: string): Promise<void> {
-  await pool.query(`
-    CREATE TABLE ${table} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)});
-    INSERT INTO ${table} SELECT * FROM user_presence`);
+  await createLikePresence(pool, table, { room: true });
+  await pool.query(`INSERT INTO ${table} SELECT * FROM user_presence`);
   await pool.query(`VACUUM (ANALYZE) ${table}`);
 }
 
 /** The same as any program would have it: rows are inserted as long as they are. */
 export async function copyWithoutRoom(pool: pg.Pool, table: string): Promise<void> {
   const columns = 'user_id, last_seen, online_status, declared, found_status';
-  await pool.query(`
-    CREATE TABLE ${table} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)});
-    ALTER TABLE ${table} ALTER room SET DEFAULT '';
-    INSERT INTO ${table} (${columns}) SELECT ${columns} FROM user_presence`);
+  await createLikePresence(pool, table, { room: false });
+  await pool.query(`INSERT INTO ${table} (${columns}) SELECT ${columns} FROM user_presence`);
   await pool.query(`VACUUM (ANALYZE) ${table}`);
 }

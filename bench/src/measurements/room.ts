@@ -1,28 +1,28 @@
 import type pg from 'pg';
-import { LIKE_PRESENCE, presenceSettings } from '../copies.js';
+import { createLikePresence } from '../copies.js';
 import { heartbeat, lots, shuffled } from '../crowd.js';
 import type { Bench, Measurement } from '../measurement.js';
 import { beside, PLAIN_ROWS, type Way } from '../writes.js';
 
 const USERS = 1_000_000;
 
-/** Users of a table, and what it has been through. */
+/** A table in which everybody has spoken. */
 interface Table {
   readonly name: string;
   readonly about: string;
-  /** What a row is inserted with, as SQL; all of them have spoken since. */
-  readonly room: string;
-  /** Added once the others have spoken, by their share of those. */
+  /** Whether rows were inserted with it. */
+  readonly room: boolean;
+  /** How many users were added once the others had spoken, by their share of those. */
   readonly added: number;
 }
 
-const NONE: Table = { name: 'room_none', about: 'no room', room: `''`, added: 0 };
+const NONE: Table = { name: 'room_none', about: 'no room', room: false, added: 0 };
 const OTHERS: readonly Table[] = [
-  { name: 'room_left', about: 'room', room: 'DEFAULT', added: 0 },
+  { name: 'room_left', about: 'room', room: true, added: 0 },
   {
     name: 'room_taken',
     about: 'room, and half as many users added later',
-    room: 'DEFAULT',
+    room: true,
     added: 0.5,
   },
 ];
@@ -40,29 +40,29 @@ export const ROOM: Measurement = {
   },
 };
 
-/** With so many users who have spoken once, those who were added later as well. */
-async function fill({ stage, say }: Bench, table: Table, users: number): Promise<void> {
-  const { pool } = stage;
+async function fill(bench: Bench, table: Table, users: number): Promise<void> {
   const { name, about, room, added } = table;
-  say(`a table with ${about}`);
-  await pool.query(`CREATE TABLE ${name} ${LIKE_PRESENCE} WITH (${await presenceSettings(pool)})`);
-  if (room !== 'DEFAULT') await pool.query(`ALTER TABLE ${name} ALTER room SET DEFAULT ${room}`);
+  bench.say(`a table with ${about}`);
+  await createLikePresence(bench.stage.pool, name, { room });
+  await join(bench, table, 0, users);
+  if (added > 0) await join(bench, table, users, added * users);
+}
+
+/** So many users more, by the numbers after `last`, each of whom speaks. */
+async function join(
+  { stage: { pool } }: Bench,
+  { name, about }: Table,
+  last: number,
+  count: number,
+): Promise<void> {
+  await pool.query(
+    `INSERT INTO ${name} (user_id) SELECT generate_series($1::bigint + 1, $1 + $2::bigint)`,
+    [last, count],
+  );
   const way = seenIn(pool, name, about);
-  const all = Math.round(users * (1 + added));
-  for (const [from, to] of added === 0
-    ? [[1, users]]
-    : [
-        [1, users],
-        [users + 1, all],
-      ]) {
-    await pool.query(`INSERT INTO ${name} (user_id) SELECT generate_series($1::bigint, $2)`, [
-      from,
-      to,
-    ]);
-    const speakers = shuffled(to! - from! + 1).map((id) => id + from! - 1);
-    for (const ids of lots(speakers, PLAIN_ROWS)) await way.write(ids);
-    await pool.query(`VACUUM (ANALYZE) ${name}`);
-  }
+  const speakers = shuffled(count).map((id) => last + id);
+  for (const ids of lots(speakers, PLAIN_ROWS)) await way.write(ids);
+  await pool.query(`VACUUM (ANALYZE) ${name}`);
 }
 
 /** As `plain`, with the session, which makes a row longer than one is that nobody has spoken in. */

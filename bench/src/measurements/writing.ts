@@ -35,7 +35,7 @@ export const WRITING: Measurement = {
       { what: 'batch write ÷ plain UPDATE of 1,000', ...besideOf(mine, theirs), ...marks },
       { what: '÷ the same in our table: room, triggers', ...besideOf(mine, onOurs) },
       { what: 'WAL of a row', value: cost, unit: 'bytes', note: 'without images of pages' },
-      { what: 'HOT updates', value: share, unit: '%', note: 'of both ways' },
+      { what: 'HOT updates', value: share, unit: '%', note: 'of our table, both ways' },
     ] satisfies Figure[];
   },
 };

@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createPool,
-  migrate,
   type Pool,
   PostgresChangeOutbox,
   PostgresIdentityStore,
@@ -118,30 +117,6 @@ describe('A connection to PostgreSQL', () => {
     await adding.end();
     expect([...(await identities.create([newcomer])).values()]).to.deep.equal([70]);
     await waiting.end();
-  });
-
-  it('waits for columns that a migration will bring', async () => {
-    await pool.query('ALTER TABLE users RENAME COLUMN subject TO elsewhere');
-    const asked = new PostgresIdentityStore(pool, 'presence').resolve([
-      { issuer: '', subject: '' },
-    ]);
-    const answer = await asked.catch((error: unknown) => error);
-    await pool.query('ALTER TABLE users RENAME COLUMN elsewhere TO subject');
-    expect(answer).to.be.instanceOf(Unavailable);
-  });
-
-  it('takes a migration that gives way to a long read for one that is to be tried again', async function () {
-    this.timeout(15_000); // It gives way after 5 s.
-    await pool.query(`DELETE FROM presence_migrations WHERE name = '0010_room';
-      ALTER TABLE user_presence DROP COLUMN room`);
-    const reading = new pg.Client({ connectionString: database.url });
-    await reading.connect();
-    await reading.query('BEGIN; SELECT FROM user_presence');
-    const { url } = database;
-    const migrated = await migrate({ url }).catch((error: unknown) => error);
-    await reading.end();
-    expect(migrated).to.be.instanceOf(Unavailable);
-    expect(await migrate({ url })).to.deep.equal(['0010_room']);
   });
 
   for (const tls of [

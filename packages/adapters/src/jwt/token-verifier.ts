@@ -25,7 +25,10 @@ export interface VerifierOptions {
   readonly elapsed?: () => number;
 }
 
-/** RFC 7515, 3.1: what is verified, and remembered, holds no other characters. */
+/**
+ * RFC 7515, 3.1. jsonwebtoken sees to it as well; but whoever knows a token takes the same text for
+ * one without another look, so no other characters may ever be remembered.
+ */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 interface Header {
