@@ -1,5 +1,6 @@
 import type { Measurement } from '../measurement.js';
 import { BATCHES } from './batches.js';
+import { CONCURRENCY } from './concurrency.js';
 import { COSTS } from './costs.js';
 import { DRAINING } from './draining.js';
 import { GROWTH } from './growth.js';
@@ -38,6 +39,7 @@ export const TABLE: readonly Measurement[] = [
 export const STUDIES: readonly Measurement[] = [
   NEWCOMERS,
   BATCHES,
+  CONCURRENCY,
   WAITS,
   PREFETCH,
   QUEUES,

@@ -13,10 +13,10 @@ const DRAINED_WITHIN = 300_000;
 
 /** Batches of different sizes, so that they are split at random. Silence would only blur it. */
 const BATCHES = [
-  { BATCH_MAX_USERS: '90', BATCH_MAX_WAIT: '20ms' },
-  { BATCH_MAX_USERS: '1000', BATCH_MAX_WAIT: '0ms' },
-  { BATCH_MAX_USERS: '7', BATCH_MAX_WAIT: '5ms' },
-  { BATCH_MAX_USERS: '300', BATCH_MAX_WAIT: '50ms' },
+  { BATCH_MAX_USERS: '90', BATCH_MAX_WAIT: '20ms', BATCH_CONCURRENCY: '1' },
+  { BATCH_MAX_USERS: '1000', BATCH_MAX_WAIT: '0ms', BATCH_CONCURRENCY: '4' },
+  { BATCH_MAX_USERS: '7', BATCH_MAX_WAIT: '5ms', BATCH_CONCURRENCY: '3' },
+  { BATCH_MAX_USERS: '300', BATCH_MAX_WAIT: '50ms', BATCH_CONCURRENCY: '2' },
 ];
 
 export const SHUFFLED: FaultCase = {

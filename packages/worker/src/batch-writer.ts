@@ -1,7 +1,7 @@
 import type { Delivery, Duration, Millis, PresenceStore, UserId, Verdict } from '@presence/domain';
 import { applyBatch } from './apply-batch.js';
 import { Batch, isAwaited, type Outcome } from './batch.js';
-import { DeliveryQueue, NEVER, type QueueSettings } from './delivery-queue.js';
+import { DeliveryQueue, NEVER, type QueueSettings, type Taken } from './delivery-queue.js';
 import { HeldDelivery, type HeldEvent } from './held-delivery.js';
 import type { Logger } from './logger.js';
 import type { WorkerMetrics } from './metrics.js';
@@ -9,6 +9,8 @@ import { type RetrySettings, whileUnavailable } from './retry.js';
 import type { UserResolver } from './user-resolver.js';
 
 export interface BatchSettings extends QueueSettings {
+  /** Flushes that may be under way at once. */
+  readonly concurrency: number;
   /**
    * With so many deliveries without a verdict no more will come: company is not waited for. Default:
    * however many there are.
@@ -20,7 +22,7 @@ export interface BatchSettings extends QueueSettings {
 
 export interface BatchWriterParts {
   readonly store: PresenceStore;
-  readonly users: UserResolver;
+  readonly users: Pick<UserResolver, 'resolver'>;
   readonly metrics: WorkerMetrics;
   readonly logger: Logger;
   readonly now: () => Millis;
@@ -52,8 +54,10 @@ const NO_ALARM: Alarm = { at: NEVER };
 /**
  * Gathers deliveries, folds their events by user, and writes each batch in one transaction. Only
  * then do the deliveries get their verdict, so whatever is killed meanwhile is delivered again.
- * One flush runs at a time; what arrives meanwhile makes up the next, or waits for another where
- * somebody is in more of a hurry.
+ *
+ * While one flush is under way, another begins for as many events as are written at once, or where a
+ * sender waits; what else arrives meanwhile makes up the next. Two of them are to each other as those
+ * of two workers.
  */
 export class BatchWriter {
   readonly #parts: BatchWriterParts;
@@ -66,10 +70,13 @@ export class BatchWriter {
   #closing = false;
   /** What waits for rows that somebody else has locked, since somebody awaits its effect. */
   #waiting: HeldEvent[] = [];
-  /** Whose rows were locked at the last look. */
-  #locked: ReadonlySet<UserId> = new Set();
+  /** Whose rows were locked at the last look, be it by a flush of our own. */
+  readonly #locked = new Set<UserId>();
   #alarm: Alarm = NO_ALARM;
-  #flushing: Promise<void> | undefined;
+  /** Those under way. */
+  readonly #flushes = new Set<Promise<void>>();
+  /** Settled when the batch of whatever flush began last has been gathered. */
+  #gathered: Promise<unknown> = Promise.resolve();
 
   constructor(parts: BatchWriterParts, settings: BatchSettings) {
     this.#parts = parts;
@@ -112,7 +119,8 @@ export class BatchWriter {
     this.#patience.abort();
     this.#patience = new AbortController();
     this.#disarm();
-    this.#flushing = undefined;
+    this.#flushes.clear();
+    this.#gathered = Promise.resolve();
     this.#queue.clear();
     this.#waiting = [];
     this.#handBack([...this.#unsettled]);
@@ -134,14 +142,21 @@ export class BatchWriter {
   }
 
   async #drain(signal: AbortSignal): Promise<void> {
-    while (this.#flushing) await this.#flushing;
-    while (!this.#queue.isEmpty && !signal.aborted) await this.#flush();
+    await Promise.all(this.#flushes);
+    while (!this.#queue.isEmpty && !signal.aborted) {
+      await this.#flush(this.#queue.take(performance.now()));
+    }
   }
 
   #schedule(): void {
-    if (this.#flushing || this.#closing) return;
+    if (this.#closing || !this.#mayBegin) return;
     const retryAt = this.#waiting.length > 0 ? performance.now() + LOCKED_RETRY : NEVER;
     this.#flushAt(this.#isFull ? performance.now() : Math.min(this.#queue.flushAt, retryAt));
+  }
+
+  get #mayBegin(): boolean {
+    const { size } = this.#flushes;
+    return size === 0 || (size < this.#settings.concurrency && this.#queue.isPressed);
   }
 
   get #isFull(): boolean {
@@ -165,41 +180,49 @@ export class BatchWriter {
 
   #begin(): void {
     this.#disarm();
-    if (this.#flushing) return;
-    const flushing = this.#flush().finally(() => {
-      if (this.#flushing !== flushing) return; // It was left to itself.
-      this.#flushing = undefined;
-      this.#queue.flushed(performance.now());
+    const taken = this.#queue.take(performance.now());
+    const flush = this.#flush(taken).finally(() => {
+      if (!this.#flushes.delete(flush)) return; // It was left to itself.
+      this.#queue.flushed(taken, performance.now());
       this.#schedule();
     });
-    this.#flushing = flushing;
+    this.#flushes.add(flush);
+    this.#schedule();
   }
 
-  async #flush(): Promise<void> {
-    const queued = this.#queue.take(performance.now());
+  async #flush({ deliveries }: Taken): Promise<void> {
     const waiting = this.#waiting;
-    if (queued.length + waiting.length === 0) return;
+    this.#waiting = [];
+    if (deliveries.length + waiting.length === 0) return;
     const { signal } = this.#patience;
     const begun = performance.now();
     try {
-      const { batch, locked } = await this.#gather(queued, waiting, signal);
+      const { batch, locked } = await this.#inTurn(() => this.#gather(deliveries, waiting, signal));
       const { store } = this.#parts;
       const outcome = await this.#persist(() => applyBatch(store, batch, locked), signal);
       if (outcome.announced) this.#parts.onAnnounced();
       if (signal.aborted) return;
-      this.#locked = outcome.locked;
+      for (const userId of outcome.locked) if (!locked.has(userId)) this.#locked.add(userId);
       const stillWaiting = waiting.filter(({ userId }) => locked.has(userId));
-      this.#waiting = [...stillWaiting, ...batch.conclude(outcome)].filter(({ held }) =>
-        this.#unsettled.has(held),
-      );
+      const waits = [...stillWaiting, ...batch.conclude(outcome)];
+      this.#waiting.push(...waits.filter(({ held }) => this.#unsettled.has(held)));
       this.#settle(batch, outcome);
       this.#measure(batch, performance.now() - begun);
     } catch (error) {
       if (signal.aborted) return; // All of it has been handed back.
       this.#parts.logger.error({ err: error }, 'A batch could not be written; it is handed back');
-      this.#waiting = [];
-      this.#handBack([...queued, ...waiting.map(({ held }) => held)]);
+      this.#handBack([...deliveries, ...waiting.map(({ held }) => held)]);
     }
+  }
+
+  /**
+   * Batches are gathered in the order in which they were taken: a user whom an event creates is there
+   * for the events that come behind it.
+   */
+  #inTurn<T>(gather: () => Promise<T>): Promise<T> {
+    const gathered = this.#gathered.then(gather);
+    this.#gathered = gathered.catch(() => {}); // It fails its own flush, not those behind it.
+    return gathered;
   }
 
   /** The next batch, and of the users that were locked at the last look those who still are. */
@@ -213,7 +236,8 @@ export class BatchWriter {
     const userOf = await this.#persist(() => users.resolver(reported), signal);
     const known = [...this.#locked];
     const locked =
-      known.length > 0 ? await this.#persist(() => store.locked(known), signal) : this.#locked;
+      known.length > 0 ? await this.#persist(() => store.locked(known), signal) : new Set<UserId>();
+    for (const userId of known) if (!locked.has(userId)) this.#locked.delete(userId);
     const batch = new Batch();
     for (const held of queued) batch.add(held, userOf);
     for (const event of waiting) if (!locked.has(event.userId)) batch.addLocked(event);
@@ -233,7 +257,9 @@ export class BatchWriter {
     }
   }
 
+  /** @throws where it has been handed back before it began */
   #persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
     return whileUnavailable(work, RETRY, signal, (error) => {
       this.#parts.logger.warn({ err: error }, 'The database is away; what is delivered is held');
     });

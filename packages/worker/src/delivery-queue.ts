@@ -15,6 +15,13 @@ export interface QueueSettings {
 const AT_ONCE = 0;
 export const NEVER: number = Number.POSITIVE_INFINITY;
 
+/** What one flush takes. */
+export interface Taken {
+  readonly deliveries: readonly HeldDelivery[];
+  /** Whether they are the pressing alone: the others may still wait. */
+  readonly pressing: boolean;
+}
+
 /** Deliveries that wait to be written: which come next, and when. */
 export class DeliveryQueue {
   readonly #settings: QueueSettings;
@@ -22,8 +29,6 @@ export class DeliveryQueue {
   #queued: HeldDelivery[] = [];
   #events = 0;
   #urgent = false;
-  /** Whether what was taken last were the pressing alone. */
-  #tookPressing = false;
   /** When the last flush ended that was for more than them. */
   #restsSince = AT_ONCE;
 
@@ -33,6 +38,11 @@ export class DeliveryQueue {
 
   get isEmpty(): boolean {
     return this.#queued.length === 0;
+  }
+
+  /** Whether somebody waits, or as many events are there as are written at once. */
+  get isPressed(): boolean {
+    return this.flushAt === AT_ONCE;
   }
 
   /** When the next flush is to begin; long past where it should have, {@link NEVER} for nothing. */
@@ -56,25 +66,25 @@ export class DeliveryQueue {
    * Whole deliveries until they hold enough events: those that are pressing, and alone where the
    * others may still wait. Else the oldest comes along in any case, so that none waits for ever.
    */
-  take(now: number): HeldDelivery[] {
-    const pressing = this.#pressing();
-    this.#tookPressing = pressing.length > 0 && this.#dueAt > now;
+  take(now: number): Taken {
+    const pressed = this.#pressing();
+    const pressing = pressed.length > 0 && this.#dueAt > now;
     const taken = new Set<HeldDelivery>();
     let room = this.#settings.maxUsers;
-    for (const held of new Set(this.#tookPressing ? pressing : [...pressing, ...this.#queued])) {
+    for (const held of new Set(pressing ? pressed : [...pressed, ...this.#queued])) {
       if (room <= 0) break;
       taken.add(held);
       room -= held.delivery.events.length;
     }
     const [oldest] = this.#queued;
-    if (!this.#tookPressing && oldest !== undefined) taken.add(oldest);
+    if (!pressing && oldest !== undefined) taken.add(oldest);
     this.#remove(taken);
-    return [...taken];
+    return { deliveries: [...taken], pressing };
   }
 
-  /** What was taken last has been written, or handed back. */
-  flushed(now: number): void {
-    if (!this.#tookPressing) this.#restsSince = now;
+  /** What was taken has been written, or handed back. */
+  flushed({ pressing }: Taken, now: number): void {
+    if (!pressing) this.#restsSince = now;
   }
 
   /**
@@ -91,7 +101,7 @@ export class DeliveryQueue {
   /**
    * Those whose sender waits, and whatever else that names the same users is queued: no row depends
    * on the order of its events, but what is answered, and whether an event finds the user whom
-   * another one creates.
+   * another one creates. What has been taken already is written beside them.
    */
   #pressing(): readonly HeldDelivery[] {
     if (!this.#urgent) return [];

@@ -37,11 +37,17 @@ describe('The queue of deliveries', () => {
     expect(queue.flushAt).to.equal(NEVER);
   });
 
+  it('is pressed where enough events are there, or a sender waits', () => {
+    expect(queueOf(3, held([1, 2])).queue.isPressed).to.equal(false);
+    expect(queueOf(3, held([1, 2]), held([3])).queue.isPressed).to.equal(true);
+    expect(queueOf(3, held([1]), awaited(2)).queue.isPressed).to.equal(true);
+  });
+
   it('gives whole deliveries, oldest first, until they hold enough events', () => {
     const [first, second, third] = [held([1, 2]), held([3, 4]), held([5])];
     const { queue, due } = queueOf(3, first, second, third);
-    expect(queue.take(due)).to.deep.equal([first, second]);
-    expect(queue.take(due)).to.deep.equal([third]);
+    expect(queue.take(due).deliveries).to.deep.equal([first, second]);
+    expect(queue.take(due).deliveries).to.deep.equal([third]);
     expect(queue.isEmpty).to.equal(true);
   });
 
@@ -49,12 +55,15 @@ describe('The queue of deliveries', () => {
     const [early, urgent] = [held([1]), awaited(2)];
     const { queue, due } = queueOf(100, early, urgent);
     expect(queue.flushAt).to.be.below(due);
-    expect(queue.take(due - 1)).to.deep.equal([urgent]);
-    queue.flushed(due - 1);
+    const pressing = queue.take(due - 1);
+    expect(pressing.deliveries).to.deep.equal([urgent]);
+    queue.flushed(pressing, due - 1);
     expect(queue.flushAt).to.equal(due);
-    expect(queue.take(due)).to.deep.equal([early]);
+    const rest = queue.take(due);
+    expect(rest.deliveries).to.deep.equal([early]);
     queue.push(held([3]));
-    queue.flushed(due + 1_000);
+    queue.flushed(rest, due + 1_000);
+    queue.flushed(pressing, due + 2_000);
     expect(queue.flushAt).to.equal(due + 1_000 + WAIT);
   });
 
@@ -63,14 +72,14 @@ describe('The queue of deliveries', () => {
     const [byNumber, other, byIdentity] = [held([7, 8]), held([9]), held([{ ...somebody }])];
     const [seven, a] = [awaited(7), awaited(somebody)];
     const { queue, due } = queueOf(100, byNumber, other, byIdentity, seven, a);
-    expect(queue.take(due - 1)).to.deep.equal([byNumber, byIdentity, seven, a]);
+    expect(queue.take(due - 1).deliveries).to.deep.equal([byNumber, byIdentity, seven, a]);
   });
 
   it('gives first what somebody waits for, and with it the oldest, however little fits', () => {
     const [oldest, other, urgent] = [held([1]), held([2]), awaited(3)];
     const { queue, due } = queueOf(1, oldest, other, urgent);
-    expect(queue.take(due)).to.deep.equal([urgent, oldest]);
-    expect(queue.take(due)).to.deep.equal([other]);
+    expect(queue.take(due).deliveries).to.deep.equal([urgent, oldest]);
+    expect(queue.take(due).deliveries).to.deep.equal([other]);
   });
 
   it('gives each delivery once, and where it is due the oldest', () => {
@@ -90,7 +99,7 @@ describe('The queue of deliveries', () => {
             continue;
           }
           const oldest = pushed.find((candidate) => !given.has(candidate));
-          const taken = queue.take(one === 'late' ? NEVER : 0);
+          const taken = queue.take(one === 'late' ? NEVER : 0).deliveries;
           for (const delivery of taken) expect(given.has(delivery)).to.equal(false);
           for (const delivery of taken) given.add(delivery);
           if (one === 'late' && oldest) expect(given.has(oldest)).to.equal(true);

@@ -75,7 +75,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
     afterEach(() => publisher.close(1_000));
 
     it('writes that event alone, before what may still wait', async () => {
-      await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      await start({ batch: { ...SETTINGS.batch, maxWait: 60_000 } });
       publish('heartbeat', { type: 'heartbeat', user_id: 1 });
       await setAway();
       expect((await row(2))?.status).to.equal('away');
@@ -85,7 +85,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
     });
 
     it('writes with it what else is held of the same user', async () => {
-      await start({ unknownUsers: 'create', batch: { maxUsers: 1_000, maxWait: 60_000 } });
+      await start({ unknownUsers: 'create', batch: { ...SETTINGS.batch, maxWait: 60_000 } });
       const seven = { user_id: 77, username: 'seven', occurred_at: new Date(Date.now() - 1_000) };
       publish('heartbeat', { type: 'heartbeat', ...seven });
       publish('heartbeat', { type: 'heartbeat', user_id: 1 });
@@ -113,7 +113,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
     });
 
     it('writes the others all the same when they have waited long enough', async () => {
-      await start({ batch: { maxUsers: 1_000, maxWait: 250 } });
+      await start({ batch: { ...SETTINGS.batch, maxWait: 250 } });
       publish('heartbeat', { type: 'heartbeat', user_id: 1 });
       let written = false;
       const keepSetting = async () => {

@@ -15,7 +15,7 @@ export const SETTINGS: WorkerSettings = {
   refreshReuseGrace: 10_000,
   unknownUsers: 'refuse',
   ownIssuer: 'presence',
-  batch: { maxUsers: 1_000, maxWait: 20 },
+  batch: { maxUsers: 1_000, maxWait: 20, concurrency: 2 },
 };
 
 /** A change, as it goes over the wire. */

@@ -35,7 +35,7 @@ describeWorker('A worker', (under) => {
   });
 
   it('waits for no company where it may hold no more', async () => {
-    await start({ prefetch: 2, batch: { maxUsers: 1_000, maxWait: 60_000 } });
+    await start({ prefetch: 2, batch: { ...SETTINGS.batch, maxWait: 60_000 } });
     for (const user_id of [1, 2, 3, 4]) publish('heartbeat', { type: 'heartbeat', user_id });
     for (const userId of [1, 2, 3, 4]) await showsOnline(userId);
     expect(under.broker.waiting).to.equal(0);
@@ -122,7 +122,7 @@ describeWorker('A worker', (under) => {
   });
 
   it('commits what it holds when it is stopped', async () => {
-    await start({ batch: { maxUsers: 1_000, maxWait: 60_000 } });
+    await start({ batch: { ...SETTINGS.batch, maxWait: 60_000 } });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });
     await eventually(() => under.broker.waiting === 0);
     await under.worker.stop();

@@ -52,6 +52,7 @@ describe(`The law, on real RabbitMQ and PostgreSQL (LAW_SEED=${SEED})`, function
     return system.startWorker({
       BATCH_MAX_USERS: String([90, 1_000, 7, 300][at % 4]),
       BATCH_MAX_WAIT: `${[20, 0, 5, 50][at % 4]}ms`,
+      BATCH_CONCURRENCY: String([4, 1, 3, 2][at % 4]),
     });
   }
 

@@ -3,6 +3,7 @@ export { type DatabaseSettings, databaseSettings, optionalDatabaseSettings } fro
 export { type Fault, FaultyEnvironment } from './faults.js';
 export { LOG_LEVELS, logSettings } from './log.js';
 export {
+  BATCH_CONCURRENCY,
   type BatchSettings,
   batchSettings,
   type PresenceSettings,
