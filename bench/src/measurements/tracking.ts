@@ -9,36 +9,32 @@ import {
 } from '../contest.js';
 import type { Target } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
-import { nodePeer, type Peer } from '../peer.js';
+import { nodePeer } from '../peer.js';
 
 /** Seconds, in which everybody is to have spoken once. */
 const WARM_UP = 15;
-const ABOUT = 'verifies a token and reads one row';
-const BOTH = ['0', '1'].map((TRACK) =>
-  nodePeer(TRACK === '1' ? 'tracked' : 'untracked', ABOUT, 'koa-orders', [
-    { name: 'only', settings: { TRACK } },
-  ]),
-);
+/** One after the other, and rounds of each. */
+const [PROCESSES, TURNS] = [2, 7];
+const ORDERS = nodePeer('orders', 'verifies a token and reads one row', 'koa-orders');
+const BOTH = ['untracked', 'tracked'];
 
 export const TRACKING: Measurement = {
   name: 'tracking',
   about: 'a Koa route with one indexed SELECT, with and without the tracking line in front',
   run: async (bench) => {
     const { stage, people, quick, say } = bench;
-    const rounds = (quick ? QUICK_ROUNDS : ROUNDS).count;
     await stage.populate(people);
     const tokens = await stage.tokens(people);
     // It declares the queue, and ends: what is recorded is confirmed, and lies there.
     const worker = await stage.system.startWorker();
     await worker.end('SIGTERM');
-    const scores = new Map<string, Score[]>(BOTH.map(({ name }) => [name, []]));
-    for (let round = 1; round <= rounds; round++) {
-      say(`round ${round} of ${rounds}`);
-      for (const peer of round % 2 === 0 ? BOTH : BOTH.toReversed()) {
-        scores.get(peer.name)!.push(await startAndPlay(peer, bench, tokens));
-      }
+    const scores = new Map<string, Score[]>(BOTH.map((name) => [name, []]));
+    const processes = quick ? 1 : PROCESSES;
+    for (let at = 1; at <= processes; at++) {
+      say(`process ${at} of ${processes}`);
+      for (const [name, own] of await startAndPlay(bench, tokens)) scores.get(name)!.push(...own);
     }
-    const [without, withLine] = BOTH.map(({ name }) => scores.get(name)!);
+    const [without, withLine] = BOTH.map((name) => scores.get(name)!);
     const ratio = ratioOf(withLine!, without!);
     const note = `by ${ratio.by}; ${middleOf(withLine!)} beside ${middleOf(without!)}`;
     const marks = { floor: 0.95, goal: 0.98 };
@@ -48,23 +44,20 @@ export const TRACKING: Measurement = {
 };
 
 /**
- * A round of a new process: two of one program may differ by a fifth for as long as they live, and
- * one pair would be measured as often as there are rounds. While one plays, the other is not there.
+ * Some rounds of a new process, in which both play: two of one program may differ by a fifth for as
+ * long as they live.
  */
 async function startAndPlay(
-  peer: Peer,
   { stage, quick, generator, say }: Bench,
   tokens: Target['tokens'],
-): Promise<Score> {
-  const settings = peer.choices[0]!.settings;
-  const running = await peer.start({ ...(await stage.peerSettings()), ...settings });
-  const contestant: Contestant = {
-    ...{ name: peer.name, pid: running.pid },
-    target: { method: 'GET', url: `${running.url}/account/`, tokens },
-    settle: () => stage.emptyQueue(),
-  };
-  const one = { ...(quick ? QUICK_ROUNDS : { ...ROUNDS, warmUp: WARM_UP }), count: 1 };
-  const scores = await compete([contestant], one, generator, say);
-  await running.stop();
-  return scores.get(peer.name)![0]!;
+): Promise<ReadonlyMap<string, readonly Score[]>> {
+  const { url, pid, stop } = await ORDERS.start(await stage.peerSettings());
+  const contestants = BOTH.map((name): Contestant => {
+    const target: Target = { method: 'GET', url: `${url}/${name}/account/`, tokens };
+    return { name, pid, target, settle: () => stage.emptyQueue() };
+  });
+  const rounds = quick ? QUICK_ROUNDS : { ...ROUNDS, warmUp: WARM_UP, count: TURNS };
+  const scores = await compete(contestants, rounds, generator, say);
+  await stop();
+  return scores;
 }
