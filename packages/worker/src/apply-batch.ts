@@ -13,6 +13,8 @@ import type { HeldEvent } from './held-delivery.js';
 /** What writing some of a batch came to. */
 type Written = Omit<Outcome, 'locked'>;
 
+type Writes = Pick<PresenceStore, 'apply'>;
+
 /** What one transaction is to commit. */
 interface Lot {
   readonly events: readonly HeldEvent[];
@@ -27,7 +29,7 @@ interface Lot {
  * @throws Unavailable
  */
 export async function applyBatch(
-  store: PresenceStore,
+  store: Writes,
   batch: Batch,
   knownLocked: ReadonlySet<UserId>,
 ): Promise<Outcome> {
@@ -42,7 +44,7 @@ export async function applyBatch(
   }
 }
 
-async function commit(store: PresenceStore, lot: Lot): Promise<Written> {
+async function commit(store: Writes, lot: Lot): Promise<Written> {
   const { events, progress, locked } = lot;
   const free = events.filter(({ userId }) => !locked.has(userId));
   const deferred = events.filter(({ userId }) => locked.has(userId));
@@ -70,10 +72,7 @@ function ofUnknown(
 }
 
 /** By user, and only then by event: most often it is a row that is at fault. */
-async function commitHalves(
-  store: PresenceStore,
-  { events, progress, locked }: Lot,
-): Promise<Written> {
+async function commitHalves(store: Writes, { events, progress, locked }: Lot): Promise<Written> {
   const sorted = events.toSorted((a, b) => a.userId - b.userId);
   const middle = Math.ceil(sorted.length / 2);
   const first = await commit(store, { events: sorted.slice(0, middle), progress: [], locked });

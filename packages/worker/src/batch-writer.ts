@@ -21,7 +21,7 @@ export interface BatchSettings extends QueueSettings {
 }
 
 export interface BatchWriterParts {
-  readonly store: PresenceStore;
+  readonly store: Pick<PresenceStore, 'apply' | 'locked'>;
   readonly users: Pick<UserResolver, 'resolver'>;
   readonly metrics: WorkerMetrics;
   readonly logger: Logger;

@@ -64,10 +64,7 @@ describe('A batch writer with two flushes under way', () => {
     const logger = { info: () => {}, warn: () => {}, error: () => {} };
     const told = () => {};
     const parts: BatchWriterParts = {
-      store: {
-        apply: asking(applies),
-        locked: asking(looks),
-      } as unknown as BatchWriterParts['store'],
+      store: { apply: asking(applies), locked: asking(looks) },
       users: { resolver: asking(resolves) },
       metrics: {
         ...{ flushed: told, refused: told, swept: told, relayed: told, dropped: told },

@@ -52,10 +52,10 @@ describeWorker('A worker with a flush under way', (under) => {
     }
   };
 
-  const submit = (event: { type: 'status_set' | 'heartbeat'; userId: number }) => {
-    const facts = { status: 'away', sessionId: '', occurredAt: Date.now() } as const;
+  const setAway = (userId: number) => {
+    const event = { type: 'status_set', userId, status: 'away', sessionId: '' } as const;
     const publisher = under.broker.publisher();
-    const submitted = publisher.submit({ ...facts, ...event }, 20_000);
+    const submitted = publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
     return submitted.finally(() => publisher.close(1_000));
   };
 
@@ -64,7 +64,7 @@ describeWorker('A worker with a flush under way', (under) => {
     await start();
     heartbeats(1);
     await areStuck(1);
-    expect((await submit({ type: 'status_set', userId: 2 })).outcome).to.equal('committed');
+    expect((await setAway(2)).outcome).to.equal('committed');
     await isUnseen(1);
     await other.query('ROLLBACK');
     await showsOnline(1);
@@ -102,7 +102,7 @@ describeWorker('A worker with a flush under way', (under) => {
     await start({ unknownUsers: 'create' });
     publish('heartbeat', { type: 'heartbeat', user_id: 77, username: 'seven' });
     await areStuck(1);
-    const submitted = submit({ type: 'status_set', userId: 77 });
+    const submitted = setAway(77);
     await eventually(() => under.broker.waiting === 0);
     await other.query('ROLLBACK');
     expect((await submitted).outcome).to.equal('committed');
