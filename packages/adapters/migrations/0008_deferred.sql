@@ -1,6 +1,6 @@
 -- Up Migration
 
--- Why the database does not take an event, where it does not: set to null, it is tried again.
+-- Why the database does not take an event, where it does not.
 ALTER TABLE presence_inbox ADD COLUMN refused text;
 CREATE INDEX presence_inbox_user ON presence_inbox (user_id);
 

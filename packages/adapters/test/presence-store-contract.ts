@@ -9,11 +9,13 @@ import {
   type PresenceReader,
   type PresenceStore,
   type Progress,
+  type RefusedEvent,
   RowRefused,
   RowsLocked,
   type StatusChange,
   type StatusStep,
   stepsBetween,
+  Unavailable,
   type UserId,
   visibleStatus,
 } from '@presence/domain';
@@ -309,7 +311,7 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
       await other.query('BEGIN');
       await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
       const begun = performance.now();
-      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 2, refused: [] });
+      expect(await under.store.applyDeferred()).to.equal(2);
       expect(performance.now() - begun, 'what is locked is not waited for').to.be.below(900);
       expect((await readRows(under.pool)).get(1)?.lastSeen).to.equal(EPOCH);
       expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(null);
@@ -318,28 +320,48 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
       other.release();
     }
     const both = await Promise.all([under.store.applyDeferred(), under.store.applyDeferred()]);
-    expect(both[0].applied + both[1].applied).to.equal(2);
+    expect(both[0] + both[1]).to.equal(2);
     expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
   });
 
-  it('sets aside the one deferred event that the database refuses', async () => {
+  it('hands over the one deferred event that the database refuses, until it is buried', async () => {
+    const guilty = event(2, EPOCH + 1, { status: 'away', sessionId: 'laptop' });
     await under.pool.query(
       `ALTER TABLE user_presence ADD CONSTRAINT nobody_away CHECK (declared <> 'away')`,
     );
     try {
-      const guilty = event(2, EPOCH + 1, { status: 'away' });
       const deferred = [event(1, EPOCH), event(2, EPOCH), guilty, event(3, EPOCH)];
       await under.store.apply({ ...batchOf([]), deferred });
-      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 3, refused: ['23514'] });
-      expect(await under.store.applyDeferred()).to.deep.equal({ applied: 0, refused: [] });
+      expect(await under.store.applyDeferred()).to.equal(3);
+      expect(await under.store.applyDeferred()).to.equal(0);
       const rows = await readRows(under.pool);
       for (const userId of [1, 2, 3]) expect(rows.get(userId)?.lastSeen).to.equal(EPOCH);
     } finally {
       await under.pool.query('ALTER TABLE user_presence DROP CONSTRAINT nobody_away');
     }
-    await under.pool.query('UPDATE presence_inbox SET refused = NULL');
-    expect(await under.store.applyDeferred()).to.deep.equal({ applied: 1, refused: [] });
-    expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
+    const away = new Unavailable('broker');
+    const failure = await under.store
+      .buryRefused(10, () => Promise.reject(away))
+      .catch((error: unknown) => error);
+    expect(failure).to.equal(away);
+    const buried: RefusedEvent[] = [];
+    const bury = async (refused: readonly RefusedEvent[]) => void buried.push(...refused);
+    expect(await under.store.buryRefused(10, bury)).to.deep.equal(['database:23514']);
+    expect(await under.store.buryRefused(10, bury)).to.deep.equal([]);
+    expect(buried).to.deep.equal([{ event: guilty, reason: 'database:23514' }]);
+  });
+
+  it('leaves to others what one is burying', async () => {
+    if (!under.concurrent) return;
+    const events = [event(1, EPOCH), event(2, EPOCH)];
+    await under.store.apply({ ...batchOf([]), deferred: events });
+    await under.pool.query(`UPDATE presence_inbox SET refused = '23514' WHERE user_id = 1`);
+    let between: readonly string[] = [];
+    const reasons = await under.store.buryRefused(1, async () => {
+      await under.pool.query(`UPDATE presence_inbox SET refused = '22003' WHERE user_id = 2`);
+      between = await under.store.buryRefused(1, async () => {});
+    });
+    expect([reasons, between]).to.deep.equal([['database:23514'], ['database:22003']]);
   });
 
   it('tells what the database refuses, be it at the end of a transaction', async () => {
@@ -355,7 +377,7 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
 
   it('tells what is due: changes, what is deferred, and who has fallen silent', async () => {
     await under.pool.query('DELETE FROM presence_outbox');
-    const nothing = { changes: false, deferred: false, silent: false };
+    const nothing = { changes: false, deferred: false, refused: false, silent: false };
     expect(await under.store.due()).to.deep.equal(nothing);
     await under.store.apply({ ...batchOf([]), deferred: [event(1, EPOCH)] });
     expect(await under.store.due()).to.deep.equal({ ...nothing, deferred: true });
@@ -370,11 +392,13 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     expect(await under.store.due()).to.deep.equal({ ...nothing, changes: true });
   });
 
-  it('does not call due what the database has refused', async () => {
+  it('tells what was deferred from what of it is refused', async () => {
     await under.pool.query('DELETE FROM presence_inbox');
+    expect(await under.store.due()).to.include({ deferred: false, refused: false });
     await under.store.apply({ ...batchOf([]), deferred: [event(1, EPOCH)] });
+    expect(await under.store.due()).to.include({ deferred: true, refused: false });
     await under.pool.query(`UPDATE presence_inbox SET refused = '23514'`);
-    expect((await under.store.due()).deferred).to.equal(false);
+    expect(await under.store.due()).to.include({ deferred: false, refused: true });
     await under.pool.query('DELETE FROM presence_inbox');
   });
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type {
   ChangePublisher,
+  DeadLetterPublisher,
   Delivery,
   EventPublisher,
   EventSource,
@@ -20,6 +21,7 @@ export interface QueueUnderTest {
   source(options?: { prefetch?: number }): EventSource;
   ticker(): Ticker;
   changes: ChangePublisher;
+  deadLetters: DeadLetterPublisher;
   /** Makes connections, where there are any. */
   start(): Promise<void>;
   /** Publishes as another service would. */
@@ -190,6 +192,23 @@ export function describeQueue(name: string, create: () => Promise<QueueUnderTest
         { reason: 'invalid_json', body: '{"type":' },
       ]);
       expect(taken.events.map(({ user }) => user)).to.deep.equal([7]);
+    });
+
+    it('dead-letters events that are refused after they were taken off, with their reasons', async () => {
+      await queue.start();
+      const at = 1_705_314_600_123;
+      await queue.deadLetters.publish([
+        { event: { ...statusSet(7, at), sessionId: 's' }, reason: 'database:23514' },
+        { event: { ...statusSet(8, at), type: 'heartbeat' }, reason: 'database:22P02' },
+      ]);
+      const letters = await deadLetters(2);
+      const occurred_at = '2024-01-15T10:30:00.123Z';
+      const set = { type: 'status_set', user_id: 7, occurred_at, status: 'away', session_id: 's' };
+      const beat = { type: 'heartbeat', user_id: 8, occurred_at, status: 'away' };
+      expect(letters.map(({ reason, body }) => [reason, JSON.parse(body)])).to.deep.equal([
+        ['database:23514', set],
+        ['database:22P02', beat],
+      ]);
     });
 
     it('delivers again what is handed back, after a while', async () => {

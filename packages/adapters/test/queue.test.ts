@@ -15,6 +15,7 @@ async function memoryQueue(): Promise<QueueUnderTest> {
     source: (options = {}) => broker.source({ maxClockSkew: 15_000, ...options }),
     ticker: () => broker.ticker(),
     changes,
+    deadLetters: broker.deadLetters(),
     start: async () => broker.start(),
     publish: async (routingKey, body) => broker.publish({ routingKey, body: Buffer.from(body) }),
     dead: async () => {

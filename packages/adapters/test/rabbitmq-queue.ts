@@ -56,6 +56,7 @@ export async function rabbitmqQueue(): Promise<QueueUnderTest> {
     source: (options = {}) => broker.source({ maxClockSkew: 15_000, ...options }),
     ticker: () => broker.ticker(),
     changes: broker.changes(),
+    deadLetters: broker.deadLetters(),
     start: async () => {
       broker.start();
       await eventually(() => broker.connected);

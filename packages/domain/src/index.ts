@@ -71,7 +71,7 @@ export {
   type AppliedBatch,
   type ChangeOutbox,
   type ChangePublisher,
-  type DeferredOutcome,
+  type DeadLetterPublisher,
   type DueWork,
   type EndedSession,
   type IdentityStore,
@@ -80,6 +80,7 @@ export {
   type PresenceBatch,
   type PresencePolicy,
   type PresenceStore,
+  type RefusedEvent,
 } from './ports/presence-store.js';
 export type { AsOfStore, LeaseStore, Progress, Ticker } from './ports/progress.js';
 export type {

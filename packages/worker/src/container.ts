@@ -13,6 +13,7 @@ import {
   asOfPolicy,
   type ChangeOutbox,
   type ChangePublisher,
+  type DeadLetterPublisher,
   type Duration,
   type EventSource,
   type IdentityStore,
@@ -42,6 +43,7 @@ export interface WorkerBroker {
   source(options: { maxClockSkew: Duration; prefetch?: number }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;
+  deadLetters(): DeadLetterPublisher;
 }
 
 /** What the process brings, and ends, itself. */
@@ -60,6 +62,7 @@ const METRICS = new Token<WorkerMetrics>('metrics');
 const SOURCE = new Token<EventSource>('event source');
 const TICKER = new Token<Ticker>('ticker');
 const CHANGES = new Token<ChangePublisher>('change publisher');
+const DEAD_LETTERS = new Token<DeadLetterPublisher>('dead letter publisher');
 const STORE = new Token<PresenceStore>('presence store');
 const SESSIONS = new Token<SessionStore>('session store');
 const IDENTITIES = new Token<IdentityStore>('identity store');
@@ -89,6 +92,7 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
   provide(SOURCE, () => broker.source(settings));
   provide(TICKER, () => broker.ticker());
   provide(CHANGES, () => broker.changes());
+  provide(DEAD_LETTERS, () => broker.deadLetters());
   provide(METRICS, () => prometheusMetrics(registry));
   provide(USERS, () => new UserResolver(use(IDENTITIES), settings));
   provide(WRITER, () => {
@@ -106,7 +110,8 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
     const parts = {
       ...{ source: use(SOURCE), writer: use(WRITER), ticks: use(TICKS), store: use(STORE) },
       ...{ sessions: use(SESSIONS), asOf: use(AS_OF), outbox: use(OUTBOX) },
-      ...{ changes: use(CHANGES), metrics: use(METRICS), broker, logger, now },
+      ...{ changes: use(CHANGES), deadLetters: use(DEAD_LETTERS), metrics: use(METRICS) },
+      ...{ broker, logger, now },
     };
     return new Worker(parts, asOfPolicy(settings.heartbeatInterval, settings.maxClockSkew));
   });

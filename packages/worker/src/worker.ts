@@ -4,10 +4,12 @@ import {
   type AsOfStore,
   type ChangeOutbox,
   type ChangePublisher,
+  type DeadLetterPublisher,
   type Duration,
   type EventSource,
   type Millis,
   type PresenceStore,
+  type RefusedEvent,
   type SessionStore,
   Unavailable,
   untilPastSecond,
@@ -29,6 +31,7 @@ export interface WorkerParts {
   readonly asOf: AsOfStore;
   readonly outbox: ChangeOutbox;
   readonly changes: ChangePublisher;
+  readonly deadLetters: DeadLetterPublisher;
   readonly metrics: WorkerMetrics;
   readonly logger: Logger;
   readonly now: () => Millis;
@@ -43,6 +46,8 @@ const SWEEP_ROWS = 1_000;
 const SWEEP_TURN: Duration = 84;
 const TURN_AWAITED: Duration = 10;
 const RELAYED_CHANGES = 1_000;
+/** Few: where the broker does not confirm one of them, all are dead-lettered again. */
+const BURIED_EVENTS = 100;
 /**
  * Changes that wait for a broker that stays away: some hundred bytes each, so a gigabyte at the
  * most. The oldest of more are dropped.
@@ -91,6 +96,7 @@ export class Worker {
   readonly #relay: Loop;
   readonly #sweeping: Loop;
   readonly #deferred: Loop;
+  readonly #burial: Loop;
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
@@ -108,10 +114,12 @@ export class Worker {
     this.#relay = this.#loop('relay', undefined, () => this.#relayChanges());
     this.#sweeping = this.#loop('sweep', undefined, () => this.#sweep());
     this.#deferred = this.#loop('deferred', undefined, () => this.#applyDeferred());
+    this.#burial = this.#loop('burial', undefined, () => this.#buryRefused());
     this.#loops = [
       this.#relay,
       this.#sweeping,
       this.#deferred,
+      this.#burial,
       this.#loop(
         'due',
         () => this.#untilSecond,
@@ -257,12 +265,13 @@ export class Worker {
   /** Where it cannot be seen together what is due, each job sees for itself: one may still be able. */
   async #look(): Promise<void> {
     try {
-      const { changes, deferred, silent } = await this.#parts.store.due();
+      const { changes, deferred, refused, silent } = await this.#parts.store.due();
       if (changes) this.#relay.wake();
       if (deferred) this.#deferred.wake();
+      if (refused) this.#burial.wake();
       if (silent) this.#sweeping.wake();
     } catch (error) {
-      for (const loop of [this.#relay, this.#deferred, this.#sweeping]) loop.wake();
+      for (const loop of [this.#relay, this.#deferred, this.#burial, this.#sweeping]) loop.wake();
       throw error;
     }
   }
@@ -285,12 +294,18 @@ export class Worker {
   }
 
   async #applyDeferred(): Promise<void> {
-    const { store, metrics, logger } = this.#parts;
-    const { applied, refused } = await store.applyDeferred();
-    if (applied > 0) this.wakeRelay();
-    for (const sqlState of refused) {
-      metrics.refused(`database:${sqlState}`, 1);
-      logger.error({ sqlState }, 'A deferred event is refused, and set aside in presence_inbox');
+    if ((await this.#parts.store.applyDeferred()) > 0) this.wakeRelay();
+  }
+
+  /** By itself: what the database takes does not wait for a broker that is slow to confirm. */
+  async #buryRefused(): Promise<void> {
+    const { store, deadLetters, metrics } = this.#parts;
+    let buried = BURIED_EVENTS;
+    while (buried >= BURIED_EVENTS && !this.#stopping) {
+      const publish = (refused: readonly RefusedEvent[]) => deadLetters.publish(refused);
+      const reasons = await store.buryRefused(BURIED_EVENTS, publish);
+      for (const reason of reasons) metrics.refused(reason, 1);
+      buried = reasons.length;
     }
   }
 

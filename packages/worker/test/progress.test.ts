@@ -82,6 +82,7 @@ describeWorker('A worker, as it tells how far it is,', (under) => {
       },
       ticker: () => under.broker.ticker(),
       changes: () => under.broker.changes(),
+      deadLetters: () => under.broker.deadLetters(),
     };
     const logger = pino({ level: 'silent' });
     const surroundings = { pool: under.pool, broker: half, registry: new Registry(), logger };
@@ -121,6 +122,7 @@ describeWorker('A worker, as it tells how far it is,', (under) => {
         blocked: false,
         source: (options) => under.broker.source(options),
         changes: () => under.broker.changes(),
+        deadLetters: () => under.broker.deadLetters(),
         ticker: () => ({
           tick: async (progress) => {
             await onTick();

@@ -1,3 +1,4 @@
+import { Unavailable } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { describeWorker } from './running-worker.js';
@@ -60,6 +61,37 @@ describeWorker('A worker, where an event cannot be applied,', (under) => {
     for (const userId of [1, 2, 4]) await showsOnline(userId);
     await eventually(() => under.broker.dead.length === 1);
     expect(dead()).to.deep.equal([['database:23514', { type: 'heartbeat', user_id: 3 }]]);
+  });
+
+  it('dead-letters what it deferred and the database refuses, once the queue takes it', async () => {
+    const deadLetters = under.broker.deadLetters();
+    let asked = 0;
+    under.broker.deadLetters = () => ({
+      publish: async (refused) => {
+        if (++asked === 1) throw new Unavailable('broker');
+        return deadLetters.publish(refused);
+      },
+    });
+    await under.pool.query(`
+      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '23514'; END $$;
+      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+        WHEN (NEW.declared = 'away') EXECUTE FUNCTION forbid()`);
+    await start();
+    const other = await under.pool.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    const occurred_at = new Date().toISOString();
+    const guilty = { type: 'heartbeat', user_id: 2, occurred_at, status: 'away', session_id: 's' };
+    publish('heartbeat', guilty);
+    publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+    await showsOnline(1);
+    await other.query('ROLLBACK');
+    other.release();
+    await eventually(() => under.broker.dead.length === 1);
+    expect(dead()).to.deep.equal([['database:23514', guilty]]);
+    expect(asked).to.equal(2);
+    expect(await row(2)).to.deep.equal({ status: 'offline', lastSeen: null });
   });
 
   for (const state of ['23505', '44000', '54000', 'P0004', 'MY001']) {

@@ -108,6 +108,7 @@ describeWorker('A worker', (under) => {
       source: (options: { maxClockSkew: number }) => under.broker.source(options),
       ticker: () => under.broker.ticker(),
       changes: () => under.broker.changes(),
+      deadLetters: () => under.broker.deadLetters(),
     };
     const surroundings = {
       pool: under.pool,

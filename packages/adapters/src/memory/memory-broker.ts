@@ -1,6 +1,6 @@
-import type { EventPublisher, EventSource, Ticker } from '@presence/domain';
+import type { DeadLetterPublisher, EventPublisher, EventSource, Ticker } from '@presence/domain';
 import { type PublisherOptions, QueuePublisher } from '../publishing/queue-publisher.js';
-import { encodeBatches } from '../wire/encode.js';
+import { encodeBatches, encodeRefused } from '../wire/encode.js';
 import { BATCH_KEY } from '../wire/names.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryOutlet } from './memory-outlet.js';
@@ -28,6 +28,14 @@ export class MemoryBroker {
   /** Also lets others of this process listen. */
   changes(): MemoryChanges {
     return this.#changes;
+  }
+
+  deadLetters(): DeadLetterPublisher {
+    return {
+      publish: async (refused) => {
+        for (const one of refused) this.#queue.bury(encodeRefused(one));
+      },
+    };
   }
 
   ticker(): Ticker {

@@ -1,8 +1,9 @@
 import {
-  type DeferredOutcome,
   folded,
   type PresenceEvent,
   type PresencePolicy,
+  type RefusalReason,
+  type RefusedEvent,
   type RowRefused,
 } from '@presence/domain';
 import type pg from 'pg';
@@ -13,16 +14,28 @@ import { writePresence } from './presence-writer.js';
 /** Events that one transaction applies. */
 const AT_A_TIME = 1_000;
 
-/** Applies what was deferred, as far as its rows are free by now. */
-export async function applyInbox(pool: pg.Pool, policy: PresencePolicy): Promise<DeferredOutcome> {
-  const outcome = { applied: 0, refused: [] as string[] };
-  if (!(await holdsAny(pool))) return outcome;
-  for (;;) {
-    const ids = await due(pool);
-    const settled = ids.length === 0 ? 0 : await applyEvents(pool, ids, policy, outcome.refused);
-    outcome.applied += settled;
-    if (settled === 0) return { ...outcome, applied: outcome.applied - outcome.refused.length };
+/** How many events are done with. */
+interface Settled {
+  readonly applied: number;
+  readonly refused: number;
+}
+
+const NONE: Settled = { applied: 0, refused: 0 };
+
+/** Applies what was deferred, as far as its rows are free by now. @returns how many events */
+export async function applyInbox(pool: pg.Pool, policy: PresencePolicy): Promise<number> {
+  let applied = 0;
+  let settled = (await holdsAny(pool)) ? await applyDue(pool, policy) : NONE;
+  while (settled.applied + settled.refused > 0) {
+    applied += settled.applied;
+    settled = await applyDue(pool, policy);
   }
+  return applied;
+}
+
+async function applyDue(pool: pg.Pool, policy: PresencePolicy): Promise<Settled> {
+  const ids = await due(pool);
+  return ids.length === 0 ? NONE : applyEvents(pool, ids, policy);
 }
 
 /** Another worker may have done it, and there is no need of locks to see it. */
@@ -52,6 +65,9 @@ async function due(pool: pg.Pool): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
+const EVENT = `user_id AS "userId", type, occurred_at AS "occurredAt", status,
+  session_id AS "sessionId"`;
+
 /** A user who is no more has no row, and nobody to wait for. */
 const ROW_IS_FREE = `(user_id IN (SELECT user_id FROM free)
   OR NOT EXISTS (SELECT FROM user_presence p WHERE p.user_id = i.user_id))`;
@@ -59,25 +75,24 @@ const ROW_IS_FREE = `(user_id IN (SELECT user_id FROM free)
 /**
  * Applies events in one transaction, or, where the database refuses one, by halves until that one
  * is found; it is set aside.
- * @param refused takes the reasons
- * @returns how many are done with
  */
 async function applyEvents(
   pool: pg.Pool,
   ids: readonly number[],
   policy: PresencePolicy,
-  refused: string[],
-): Promise<number> {
+): Promise<Settled> {
   try {
-    return await transaction(pool, (client) => applyFree(client, ids, policy));
+    const applied = await transaction(pool, (client) => applyFree(client, ids, policy));
+    return { applied, refused: 0 };
   } catch (error) {
-    if (isLockTimeout(error) || isConflict(error)) return 0; // They are due again.
+    if (isLockTimeout(error) || isConflict(error)) return NONE; // They are due again.
     const refusal = refusalOf(error);
     if (refusal === undefined) throw error;
-    if (ids.length === 1) return setAside(pool, ids[0]!, refusal, refused);
+    if (ids.length === 1) return { applied: 0, refused: await setAside(pool, ids[0]!, refusal) };
     const middle = Math.ceil(ids.length / 2);
-    const first = await applyEvents(pool, ids.slice(0, middle), policy, refused);
-    return first + (await applyEvents(pool, ids.slice(middle), policy, refused));
+    const first = await applyEvents(pool, ids.slice(0, middle), policy);
+    const second = await applyEvents(pool, ids.slice(middle), policy);
+    return { applied: first.applied + second.applied, refused: first.refused + second.refused };
   }
 }
 
@@ -96,25 +111,51 @@ async function applyFree(
         ORDER BY user_id FOR UPDATE SKIP LOCKED
       )
       DELETE FROM presence_inbox i WHERE id = ANY ($1) AND refused IS NULL AND ${ROW_IS_FREE}
-      RETURNING user_id AS "userId", type, occurred_at AS "occurredAt", status,
-        session_id AS "sessionId"`,
+      RETURNING ${EVENT}`,
     values: [ids],
   });
   if (rows.length > 0) await writePresence(client, { ...folded(rows), progress: [] }, policy);
   return rows.length;
 }
 
-async function setAside(
-  pool: pg.Pool,
-  id: number,
-  { sqlState }: RowRefused,
-  refused: string[],
-): Promise<number> {
+/** Committed before it is buried: as-of does not wait for a queue that is away. Others may have. */
+async function setAside(pool: pg.Pool, id: number, { sqlState }: RowRefused): Promise<number> {
   const rows = await query(pool, {
     name: 'inbox-set-aside',
-    text: 'UPDATE presence_inbox SET refused = $2 WHERE id = $1 RETURNING id',
+    text: `
+      UPDATE presence_inbox SET refused = $2 WHERE id = (
+        SELECT id FROM presence_inbox WHERE id = $1 AND refused IS NULL FOR UPDATE SKIP LOCKED)
+      RETURNING id`,
     values: [id, sqlState],
   });
-  for (const _row of rows) refused.push(sqlState);
   return rows.length;
+}
+
+/**
+ * Hands over what was set aside. It is deleted in the transaction in which it is buried: who dies in
+ * between leaves it, and it is buried twice.
+ */
+export async function buryRefused(
+  pool: pg.Pool,
+  limit: number,
+  bury: (refused: readonly RefusedEvent[]) => Promise<void>,
+): Promise<readonly RefusalReason[]> {
+  return transaction(pool, async (client) => {
+    const refused = await takeRefused(client, limit);
+    if (refused.length > 0) await bury(refused);
+    return refused.map(({ reason }) => reason);
+  });
+}
+
+async function takeRefused(client: pg.ClientBase, limit: number): Promise<RefusedEvent[]> {
+  const { rows } = await client.query<PresenceEvent & { readonly refused: string }>({
+    name: 'inbox-take-refused',
+    text: `
+      DELETE FROM presence_inbox WHERE id = ANY (ARRAY(
+        SELECT id FROM presence_inbox WHERE refused IS NOT NULL
+        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+      RETURNING ${EVENT}, refused`,
+    values: [limit],
+  });
+  return rows.map(({ refused, ...event }) => ({ event, reason: `database:${refused}` }));
 }

@@ -1,11 +1,12 @@
 import {
   type AppliedBatch,
-  type DeferredOutcome,
   type DueWork,
   type Duration,
   type PresenceBatch,
   type PresencePolicy,
   type PresenceStore,
+  type RefusalReason,
+  type RefusedEvent,
   RowsLocked,
   Unavailable,
   type UserId,
@@ -14,7 +15,7 @@ import type pg from 'pg';
 import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
 import { isConflict, isLockTimeout, refusalOf } from './errors.js';
-import { applyInbox } from './inbox.js';
+import { applyInbox, buryRefused } from './inbox.js';
 import { LOOK_TIMEOUT, query, transactionWithEnding } from './pool.js';
 import { joinPresence } from './presence-writer.js';
 import { CLOCK, silentBefore } from './visibility.js';
@@ -83,8 +84,15 @@ export class PostgresPresenceStore implements PresenceStore {
     return row!.mine ? row!.swept : null;
   }
 
-  applyDeferred(): Promise<DeferredOutcome> {
+  applyDeferred(): Promise<number> {
     return applyInbox(this.#pool, this.#policy);
+  }
+
+  buryRefused(
+    limit: number,
+    bury: (refused: readonly RefusedEvent[]) => Promise<void>,
+  ): Promise<readonly RefusalReason[]> {
+    return buryRefused(this.#pool, limit, bury);
   }
 
   async foldCounts(): Promise<void> {
@@ -149,6 +157,7 @@ function silent(condition: string): string {
 const DUE = `
   SELECT (SELECT min(id) FROM presence_outbox) IS NOT NULL AS changes,
     EXISTS (SELECT FROM presence_inbox WHERE refused IS NULL) AS deferred,
+    EXISTS (SELECT FROM presence_inbox WHERE refused IS NOT NULL) AS refused,
     EXISTS (SELECT FROM (${silent('true')} LIMIT 1) s) AS silent`;
 
 /**

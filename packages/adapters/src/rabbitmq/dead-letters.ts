@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Duration, Refusal } from '@presence/domain';
-import { DEAD_LETTERS, REASON_HEADER } from '../wire/names.js';
 import type { ConfirmedChannel } from './confirmed-channel.js';
+import { deadLetter } from './dead-letter-message.js';
 import { properties } from './message-properties.js';
 
 const RETRY_AFTER: Duration = 250;
@@ -26,14 +25,11 @@ export class DeadLetters {
    * Tries until the broker has confirmed the dead letter; under an alarm it waits for its end.
    * @returns false where `abandoned` became true first, or time has run out.
    */
-  async publish({ reason, body }: Refusal, abandoned: () => boolean): Promise<boolean> {
-    const headers = { [REASON_HEADER]: reason };
+  async publish(refusal: Refusal, abandoned: () => boolean): Promise<boolean> {
     const until = performance.now() + this.#holdAtMost;
     while (!abandoned() && performance.now() < until) {
-      const options = properties({ messageId: randomUUID(), headers });
-      const letter = { exchange: DEAD_LETTERS, routingKey: '', body: Buffer.from(body), options };
       try {
-        await this.#channel.publishNow(letter);
+        await this.#channel.publishNow(deadLetter(refusal));
         return true;
       } catch {
         // Not confirmed, for whatever reason: the original is still there, and so are we.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type {
   ChangePublisher,
+  DeadLetterPublisher,
   Duration,
   EventPublisher,
   EventSource,
@@ -12,6 +13,7 @@ import { ConfirmedChannel } from './confirmed-channel.js';
 import type { ConnectionMetrics } from './connection-metrics.js';
 import { DeadLetters } from './dead-letters.js';
 import { RabbitmqChangePublisher } from './rabbitmq-change-publisher.js';
+import { RabbitmqDeadLetterPublisher } from './rabbitmq-dead-letter-publisher.js';
 import { RabbitmqOutlet } from './rabbitmq-outlet.js';
 import { RabbitmqSource, type SourceOptions } from './rabbitmq-source.js';
 import { RabbitmqTicker } from './rabbitmq-ticker.js';
@@ -62,6 +64,10 @@ export class RabbitmqBroker {
 
   changes(): ChangePublisher {
     return new RabbitmqChangePublisher(this.#confirmedChannel());
+  }
+
+  deadLetters(): DeadLetterPublisher {
+    return new RabbitmqDeadLetterPublisher(this.#confirmedChannel());
   }
 
   ticker(): Ticker {

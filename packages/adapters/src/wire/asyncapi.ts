@@ -86,7 +86,7 @@ function channels() {
     dead: {
       address: '',
       title: 'Refused messages',
-      description: `Exchange (fanout) and quorum queue \`${DEAD_LETTERS}\`. The body is the refused event as it came.`,
+      description: `Exchange (fanout) and quorum queue \`${DEAD_LETTERS}\`. The body is the refused event, as it came, or written anew where it had been deferred.`,
       messages: { dead: ref('components/messages/dead') },
       bindings: { amqp: exchange(DEAD_LETTERS, 'fanout') },
     },
@@ -162,7 +162,9 @@ function messages() {
           },
         },
       },
-      payload: { description: 'The refused event, as it came.' },
+      payload: {
+        description: 'The refused event, as it came, or written anew where it had been deferred.',
+      },
     },
   };
 }

@@ -1,4 +1,10 @@
-import type { PresenceEvent, ReportedEvent, StatusChange } from '@presence/domain';
+import type {
+  PresenceEvent,
+  Refusal,
+  RefusedEvent,
+  ReportedEvent,
+  StatusChange,
+} from '@presence/domain';
 import { changeKey, MAX_BATCH_EVENTS, MAX_BODY_BYTES } from './names.js';
 import type { ChangeJson } from './schema.js';
 import { formatTime } from './time-text.js';
@@ -68,6 +74,11 @@ export function encodeBatches(events: readonly ReportedEvent[]): EncodedBatch[] 
   });
   pack(events.length);
   return batches;
+}
+
+/** A refused event that is no longer there in the words in which it came. */
+export function encodeRefused({ event, reason }: RefusedEvent): Refusal {
+  return { reason, body: Buffer.from(encodeEvent(event)) };
 }
 
 export interface EncodedChange {

@@ -5,7 +5,7 @@ import type { SilencePolicy } from '../presence.js';
 import type { SessionId } from '../session-id.js';
 import type { Duration } from '../time.js';
 import type { Identity, Profile, UserId } from '../user.js';
-import type { CommittedStatus } from './event-publisher.js';
+import type { CommittedStatus, RefusalReason } from './event-publisher.js';
 import type { Progress } from './progress.js';
 
 export interface EndedSession {
@@ -36,11 +36,10 @@ export interface AppliedBatch {
   readonly current: ReadonlyMap<UserId, CommittedStatus>;
 }
 
-/** What became of deferred events. */
-export interface DeferredOutcome {
-  readonly applied: number;
-  /** PostgreSQL's SQLSTATE of each that the database refuses; they stay, and are not tried again. */
-  readonly refused: readonly string[];
+/** A deferred event that the database does not take, and why. */
+export interface RefusedEvent {
+  readonly event: PresenceEvent;
+  readonly reason: RefusalReason;
 }
 
 /** What waits to be done that no event brings up. */
@@ -49,6 +48,8 @@ export interface DueWork {
   readonly changes: boolean;
   /** Events have been deferred: {@link PresenceStore.applyDeferred}. */
   readonly deferred: boolean;
+  /** Some of them are refused: {@link PresenceStore.buryRefused}. */
+  readonly refused: boolean;
   /** Somebody has been silent for too long: {@link PresenceStore.sweep}. */
   readonly silent: boolean;
 }
@@ -79,9 +80,21 @@ export interface PresenceStore {
 
   /**
    * Joins what was deferred into the rows; what is of rows that still are locked stays. As-of does
-   * not pass it meanwhile. @throws Unavailable
+   * not pass it meanwhile, nor wait for what the database refuses: {@link buryRefused}.
+   * @returns how many events were joined @throws Unavailable
    */
-  applyDeferred(): Promise<DeferredOutcome>;
+  applyDeferred(): Promise<number>;
+
+  /**
+   * Hands up to `limit` of the deferred events that the database refuses to `bury`, and forgets them
+   * once that resolves. Of any number of callers, each gets others.
+   * @returns the reasons of those that are buried, fewer than `limit` when no more were there
+   * @throws what `bury` throws: those will be handed out again; Unavailable
+   */
+  buryRefused(
+    limit: number,
+    bury: (refused: readonly RefusedEvent[]) => Promise<void>,
+  ): Promise<readonly RefusalReason[]>;
 
   /** Draws together what has been noted of how many users are online; nothing that is read changes. */
   foldCounts(): Promise<void>;
@@ -140,6 +153,12 @@ export interface ChangeOutbox {
 export interface ChangePublisher {
   /** Resolves once the queue has confirmed all of them. @throws Unavailable */
   publish(changes: readonly StatusChange[]): Promise<void>;
+}
+
+/** Keeps events that will never be applied for whoever looks after them. */
+export interface DeadLetterPublisher {
+  /** Resolves once the queue has confirmed all of them, one at least. @throws Unavailable */
+  publish(refused: readonly RefusedEvent[]): Promise<void>;
 }
 
 /** What the stores need to know of the rules that the configuration sets. */
