@@ -20,10 +20,10 @@ const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
 /** What `npm test` runs, in two lanes that take about as long, the longer one first. */
 const TEST_LANES = [
-  ['packages/!(worker)/dist-test/**/*.test.js'],
+  ['packages/!(worker|standalone)/dist-test/**/*.test.js'],
   [
     '{faults,simulator,bench}/dist-test/*.test.js',
-    'packages/worker/dist-test/**/*.test.js',
+    'packages/{worker,standalone}/dist-test/**/*.test.js',
     'test/dist/*.test.js',
     'test/dist/system/*.test.js',
   ],

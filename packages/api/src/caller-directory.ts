@@ -39,7 +39,10 @@ const MAX_UNAWAITED = 32;
 /** Finds the number of the user behind a token; the database is asked once a user, not once a request. */
 export class CallerDirectory {
   readonly #options: DirectoryOptions;
-  /** By our own number where the token says it, else by identity. */
+  /**
+   * By our own number where the token says it, else by identity. The first to go is whose look-up is
+   * the longest ago, and so is due first; uses are not noted, which costs more than to find one.
+   */
   readonly #known = new LRUCache<UserId | string, Known>({ max: MAX_KNOWN });
   readonly #asked = new Map<UserId | string, Promise<UserId>>();
   /** Those of the questions whose user is new, and whose request has gone on. */
@@ -62,7 +65,7 @@ export class CallerDirectory {
   resolve(token: AccessToken): UserId | null | Promise<UserId | null> {
     const ownId = this.#ownId(token);
     const key = ownId ?? identityKey(token.identity);
-    const known = this.#known.get(key);
+    const known = this.#known.peek(key);
     if (known !== undefined && this.#fresh(known, token)) return known.userId;
     const now = performance.now();
     const isLeftAlone = now < this.#awayUntil || this.#unawaited.size >= MAX_UNAWAITED;

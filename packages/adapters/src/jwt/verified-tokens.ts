@@ -16,7 +16,9 @@ export interface CacheCounts {
 
 /**
  * What verified tokens said, up to their expiry: verifying one costs 22 µs, looking it up 1.4. Bounded in
- * bytes, not in entries, since a token may be 200 bytes long or 8,000.
+ * bytes, not in entries, since a token may be 200 bytes long or 8,000. The first to go is the one that
+ * came first, and so mostly expires first: to note each use, here and of who is known, made the API take
+ * 1.10 times the processor time for a heartbeat of 100,000 users (9 paired rounds: 1.06 to 1.11).
  */
 export class VerifiedTokens {
   readonly #tokens: LRUCache<string, AccessToken>;
@@ -32,7 +34,7 @@ export class VerifiedTokens {
   }
 
   get(digest: string, now: Millis): AccessToken | undefined {
-    const token = this.#tokens.get(digest);
+    const token = this.#tokens.peek(digest);
     if (token !== undefined && token.expiresAt > now) {
       this.#hits++;
       return token;

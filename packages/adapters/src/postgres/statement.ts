@@ -55,8 +55,9 @@ export class Statement {
    * is ordered and cut by itself, so that an index can give it in order.
    */
   page({ found, count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
+    const skipped = 'page' in request ? (request.page - 1) * request.perPage : 0;
     const limit = this.#parameter(request.perPage + 1);
-    const offset = this.#parameter('page' in request ? (request.page - 1) * request.perPage : 0);
+    const offset = this.#parameter(skipped);
     const cut = (part: string) =>
       `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${limit}::bigint + ${offset}::bigint)`;
     const text = `
@@ -71,8 +72,8 @@ export class Statement {
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`;
-    // A search is planned for what it looks for, and a page number for how far back it lies.
-    const named = 'cursor' in request && found === undefined;
+    // A search is planned for what it looks for, and a page by number for how far back it lies.
+    const named = skipped === 0 && found === undefined;
     return { ...(named && { name: nameOf(text) }), text, values: this.#values };
   }
 
