@@ -9,6 +9,7 @@ import { RepeatedRequests } from './repeated-requests.js';
 import type { Durations, RequestMetrics } from './request-metrics.js';
 import { HEARTBEAT_PATH } from './routes/me.js';
 import type { ApiServices } from './services.js';
+import { TurnWriter } from './turn-writer.js';
 import { formatTime } from './wire-time.js';
 
 type LaneServices = AuthenticationOptions &
@@ -42,6 +43,7 @@ export class HeartbeatLane {
   readonly #services: LaneServices;
   readonly #durations: Durations;
   readonly #repeated = new RepeatedRequests();
+  readonly #answers = new TurnWriter();
   readonly #nextIn: number;
   /** What Node adds to an answer after which the connection stays, but for the date. */
   readonly #keepAliveLines: string;
@@ -124,7 +126,7 @@ export class HeartbeatLane {
       const body = this.#body(occurredAt);
       const lines = fixed + linesOf(this.#fields(undefined, body)) + this.#dateLine();
       const head = `HTTP/1.1 200 OK\r\n${lines}${this.#keepAliveLines}\r\n`;
-      socket.write(head + body, 'latin1');
+      this.#answers.write(socket, head + body);
       this.#observe(began);
       return true;
     } catch {
