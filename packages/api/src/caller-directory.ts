@@ -133,7 +133,7 @@ export class CallerDirectory {
     } finally {
       clearTimeout(timer);
     }
-    const known = this.#known.get(key);
+    const known = this.#known.peek(key);
     if (known === undefined && this.#asked.has(key)) this.#unawaited.set(key, answer);
     return known?.userId ?? ownId;
   }
@@ -144,7 +144,7 @@ export class CallerDirectory {
   ): Promise<UserId> {
     const user = await this.#options.users.find(identity, profile);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
-    const told = profile === null ? this.#known.get(key) : undefined;
+    const told = profile === null ? this.#known.peek(key) : undefined;
     this.#known.set(key, {
       userId: user.id,
       profile: told?.profile ?? profile,

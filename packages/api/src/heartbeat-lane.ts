@@ -9,7 +9,7 @@ import { RepeatedRequests } from './repeated-requests.js';
 import type { Durations, RequestMetrics } from './request-metrics.js';
 import { HEARTBEAT_PATH } from './routes/me.js';
 import type { ApiServices } from './services.js';
-import { TurnWriter } from './turn-writer.js';
+import { TurnCork } from './turn-cork.js';
 import { formatTime } from './wire-time.js';
 
 type LaneServices = AuthenticationOptions &
@@ -43,7 +43,7 @@ export class HeartbeatLane {
   readonly #services: LaneServices;
   readonly #durations: Durations;
   readonly #repeated = new RepeatedRequests();
-  readonly #answers = new TurnWriter();
+  readonly #turn = new TurnCork();
   readonly #nextIn: number;
   /** What Node adds to an answer after which the connection stays, but for the date. */
   readonly #keepAliveLines: string;
@@ -126,7 +126,8 @@ export class HeartbeatLane {
       const body = this.#body(occurredAt);
       const lines = fixed + linesOf(this.#fields(undefined, body)) + this.#dateLine();
       const head = `HTTP/1.1 200 OK\r\n${lines}${this.#keepAliveLines}\r\n`;
-      this.#answers.write(socket, head + body);
+      this.#turn.hold(socket);
+      socket.write(head + body, 'latin1');
       this.#observe(began);
       return true;
     } catch {

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Duration } from '@presence/domain';
 import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.js';
 
@@ -62,8 +63,13 @@ export async function listen(server: Server, port: number, host: string): Promis
   return address;
 }
 
-/** Takes no more connections and waits, up to `timeout`, for the requests under way. */
+/**
+ * Takes no more connections and waits, up to `timeout`, for the requests under way. Heartbeats of this
+ * turn are answered at its end, and the parser, which has not seen them, would call their connections
+ * idle.
+ */
 export async function closeServer(server: Server, timeout: Duration): Promise<void> {
+  await nextTurn();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const idle = setInterval(() => server.closeIdleConnections(), 50);
   const late = setTimeout(() => server.closeAllConnections(), timeout);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { publisherMetrics } from '../dist/publisher-metrics.js';
@@ -179,6 +180,7 @@ describe('the end of the API', () => {
     const slow = client.get('/api/users/management/statistics/', { token: admin });
     await eventually(() => world.recorded.length === 1);
     const closed = api.close(5_000);
+    await nextTurn(); // In which what has come is answered.
     const refused = await send(port, 'GET', '/health/ready', {}).catch((error) => error.code);
     expect(refused).to.equal('ECONNREFUSED');
     expect(api.health()).to.deep.include({ unready: true });

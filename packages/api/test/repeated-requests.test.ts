@@ -264,6 +264,27 @@ describe('Requests that repeat', () => {
     await expectAlike([old, old, old, LAST]);
   });
 
+  it('are answered where the server is told to end in the same turn', async () => {
+    const { api, port, world } = lane;
+    const client = connect(port, '127.0.0.1');
+    let got = '';
+    client.on('data', (chunk) => {
+      got += chunk;
+    });
+    client.write(beat(bearers[0]!));
+    await eventually(() => got.endsWith('}'));
+    const record = world.publisher.record.bind(world.publisher);
+    world.publisher.record = (event) => {
+      record(event);
+      queueMicrotask(() => void api.close(1_000));
+    };
+    parsed.clear();
+    client.write(beat(bearers[0]!));
+    await once(client, 'close');
+    expect(parsed.size).to.equal(0);
+    expect(got.match(/200 OK/g)).to.have.length(2);
+  });
+
   it('are nothing that a connection brings once it is no longer HTTP', async () => {
     const server = createServer((_request, response) => response.end());
     let connections = 0;

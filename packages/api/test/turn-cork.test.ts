@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
-import { TurnWriter } from '../dist/turn-writer.js';
+import { TurnCork } from '../dist/turn-cork.js';
 
 describe('What is answered in one turn', () => {
   let server: Server;
@@ -12,13 +12,13 @@ describe('What is answered in one turn', () => {
   let sockets: Socket[];
   /** What each client has got. */
   let got: string[];
-  let writer: TurnWriter;
+  let cork: TurnCork;
 
   beforeEach(async () => {
     server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     [clients, sockets, got] = [[], [], []];
-    writer = new TurnWriter();
+    cork = new TurnCork();
   });
 
   afterEach(() => {
@@ -42,36 +42,41 @@ describe('What is answered in one turn', () => {
 
   const waiting = () => sockets.filter(({ writableLength }) => writableLength > 0).length;
 
-  it('is written at its end', async () => {
+  function answer(socket: Socket, text: string): void {
+    cork.hold(socket);
+    socket.write(text, 'latin1');
+  }
+
+  it('is sent at its end', async () => {
     await open(3);
-    for (const [at, socket] of sockets.entries()) writer.write(socket, `é${at}`);
+    for (const [at, socket] of sockets.entries()) answer(socket, `é${at}`);
     expect(waiting()).to.equal(3);
     await nextTurn();
     expect(waiting()).to.equal(0);
     await eventually(() => got.every((text, at) => text === `é${at}`));
-    writer.write(sockets[0]!, ', again');
+    answer(sockets[0]!, ', again');
     await eventually(() => got[0] === 'é0, again');
   });
 
   it('stays in front of what else is written to its socket', async () => {
     await open(1);
-    writer.write(sockets[0]!, 'one, ');
+    answer(sockets[0]!, 'one, ');
     sockets[0]!.write('two, ');
-    writer.write(sockets[0]!, 'three');
+    answer(sockets[0]!, 'three');
     await eventually(() => got[0] === 'one, two, three');
   });
 
-  it('is written before where it is much', async () => {
+  it('is sent before where it is much', async () => {
     await open(65);
-    for (const socket of sockets) writer.write(socket, 'x');
+    for (const socket of sockets) answer(socket, 'x');
     expect(waiting()).to.equal(1);
     await eventually(() => got.every((text) => text === 'x'));
   });
 
-  it('is not written to who has gone', async () => {
+  it('is not sent to who has gone', async () => {
     await open(2);
-    writer.write(sockets[0]!, 'gone');
-    writer.write(sockets[1]!, 'there');
+    answer(sockets[0]!, 'gone');
+    answer(sockets[1]!, 'there');
     sockets[0]!.destroy();
     await eventually(() => got[1] === 'there');
     expect(got[0]).to.equal('');
