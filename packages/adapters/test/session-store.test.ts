@@ -119,7 +119,9 @@ onEachDatabase('PostgresSessionStore', (database) => {
     });
 
     it('together with as-of and the database’s clock', async () => {
-      await pool.query(`UPDATE presence_clock SET as_of = clock_timestamp() - interval '5 s'`);
+      // To the millisecond, as the column would round it: `now` is cut.
+      await pool.query(`UPDATE presence_clock
+        SET as_of = date_trunc('milliseconds', clock_timestamp()) - interval '5 s'`);
       const { asOf, now } = await book.sessions.endedSince(null);
       expect(now - asOf).to.be.within(5_000, 7_000);
     });
