@@ -5,7 +5,7 @@ const MOST = 64;
 
 /**
  * Sends the answers of one turn of the event loop one after the other, once all that came in it has been
- * read. Whoever reads them, on this machine at least, is woken for the first and finds the others; with
+ * read. Where their reader runs on the same machine, he is woken for the first and finds the others; with
  * each sent as it was made he slept in between, and to wake him again was part of each write: 1.27 times
  * the heartbeats a second (64 connections, 8 paired rounds: 1.25 to 1.29). Answers that Node writes are
  * none of these: ending one uncorks its socket.

@@ -9,7 +9,6 @@ import {
   type EventSource,
   type Millis,
   type PresenceStore,
-  type RefusedEvent,
   type SessionStore,
   Unavailable,
   untilPastSecond,
@@ -302,8 +301,9 @@ export class Worker {
     const { store, deadLetters, metrics } = this.#parts;
     let buried = BURIED_EVENTS;
     while (buried >= BURIED_EVENTS && !this.#stopping) {
-      const publish = (refused: readonly RefusedEvent[]) => deadLetters.publish(refused);
-      const reasons = await store.buryRefused(BURIED_EVENTS, publish);
+      const reasons = await store.buryRefused(BURIED_EVENTS, (refused) =>
+        deadLetters.publish(refused),
+      );
       for (const reason of reasons) metrics.refused(reason, 1);
       buried = reasons.length;
     }

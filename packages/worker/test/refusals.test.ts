@@ -6,6 +6,14 @@ import { describeWorker } from './running-worker.js';
 describeWorker('A worker, where an event cannot be applied,', (under) => {
   const { start, publish, row, showsOnline, dead } = under;
 
+  /** Has the database refuse updates of such rows, with that SQLSTATE. */
+  const forbid = (when: string, state = '23514') =>
+    under.pool.query(`
+      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${state}'; END $$;
+      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
+        WHEN (${when}) EXECUTE FUNCTION forbid()`);
+
   it('dead-letters what it cannot apply, in the words in which it came; the rest of its batch commits', async () => {
     await start();
     const ghost = { type: 'heartbeat', user_id: 99, colour: 'red' };
@@ -48,11 +56,7 @@ describeWorker('A worker, where an event cannot be applied,', (under) => {
   });
 
   it('finds the one row that the database refuses; its batch-mates commit', async () => {
-    await under.pool.query(`
-      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '23514'; END $$;
-      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
-        WHEN (OLD.user_id = 3) EXECUTE FUNCTION forbid()`);
+    await forbid('OLD.user_id = 3');
     await start();
     publish(
       'batch',
@@ -72,11 +76,7 @@ describeWorker('A worker, where an event cannot be applied,', (under) => {
         return deadLetters.publish(refused);
       },
     });
-    await under.pool.query(`
-      CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION USING ERRCODE = '23514'; END $$;
-      CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
-        WHEN (NEW.declared = 'away') EXECUTE FUNCTION forbid()`);
+    await forbid("NEW.declared = 'away'");
     await start();
     const other = await under.pool.connect();
     await other.query('BEGIN');
@@ -96,11 +96,7 @@ describeWorker('A worker, where an event cannot be applied,', (under) => {
 
   for (const state of ['23505', '44000', '54000', 'P0004', 'MY001']) {
     it(`dead-letters the one event that raises ${state}; what else its user did is written`, async () => {
-      await under.pool.query(`
-        CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${state}'; END $$;
-        CREATE TRIGGER forbid BEFORE UPDATE ON user_presence FOR EACH ROW
-          WHEN (NEW.declared = 'away') EXECUTE FUNCTION forbid()`);
+      await forbid("NEW.declared = 'away'", state);
       await start();
       const at = (ago: number) => new Date(Date.now() - ago).toISOString();
       const guilty = { type: 'heartbeat', user_id: 1, status: 'away', occurred_at: at(0) };

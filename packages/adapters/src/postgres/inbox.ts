@@ -65,6 +65,7 @@ async function due(pool: pg.Pool): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
+/** The event that a row of the inbox holds. */
 const EVENT = `user_id AS "userId", type, occurred_at AS "occurredAt", status,
   session_id AS "sessionId"`;
 
@@ -118,7 +119,10 @@ async function applyFree(
   return rows.length;
 }
 
-/** Committed before it is buried: as-of does not wait for a queue that is away. Others may have. */
+/**
+ * Committed before it is buried: as-of does not wait for a queue that is away.
+ * @returns how many: none where another worker has done so
+ */
 async function setAside(pool: pg.Pool, id: number, { sqlState }: RowRefused): Promise<number> {
   const rows = await query(pool, {
     name: 'inbox-set-aside',
