@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Child, startProcess } from '@presence/test-services';
+import type { Spread } from './statistics.js';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
@@ -91,6 +92,8 @@ export interface OpenLoad {
 export interface Latency extends Traffic {
   readonly p50: number;
   readonly p99: number;
+  /** The 99th percentile of each ten seconds: where the machine stood still, some are far off. */
+  readonly p99s: Spread;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Connections, requestText } from './connections.js';
 import type { Latency, OpenLoad, Target } from './load.js';
-import { quantile } from './statistics.js';
+import { quantile, spreadOf } from './statistics.js';
 
 /** Sends requests evenly, as its one argument says, and prints what they came to. */
 const { target, load } = JSON.parse(process.argv[2]!) as { target: Target; load: OpenLoad };
@@ -36,12 +36,22 @@ function sendDue(): void {
   if (sent < total) setTimeout(sendDue, 1);
 }
 
+/** The 99th percentile of each ten seconds in which requests were to go out. */
+function tenSeconds(): number[] {
+  const length = Math.min(took.length, Math.floor(10 * load.rate));
+  const pieces = Math.floor(took.length / length);
+  return Array.from({ length: pieces }, (_, at) =>
+    quantile(took.slice(at * length, (at + 1) * length).sort(), 0.99),
+  );
+}
+
 function tell(): void {
   const seconds = (performance.now() - began) / 1_000 - load.warmUp;
   const sorted = took.toSorted();
   const [p50, p99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
   const requests = took.length;
-  const result: Latency = { requests, perSecond: requests / seconds, failures, p50, p99 };
+  const perSecond = requests / seconds;
+  const result: Latency = { requests, perSecond, failures, p50, p99, p99s: spreadOf(tenSeconds()) };
   process.stdout.write(JSON.stringify(result), () => process.exit());
 }
 

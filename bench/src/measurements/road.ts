@@ -3,7 +3,7 @@ import { eventually } from '@presence/test-services';
 import { Connections } from '../connections.js';
 import { type Contestant, compete, QUICK_ROUNDS, ROUNDS } from '../contest.js';
 import type { Figure } from '../figure.js';
-import { assertServed, type OpenLoad, openLoop, type Target } from '../load.js';
+import { assertServed, type Latency, type OpenLoad, openLoop, type Target } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
 import { BARE_KOA } from '../peer.js';
 import { ask } from '../probe.js';
@@ -116,12 +116,11 @@ async function atHalf(
     await wait(50);
   }
   connections.close();
-  const { p50, p99, perSecond } = await load;
+  const latency = await load;
   const sorted = rows.toSorted((a, b) => a - b);
   const [row50, row99] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50.toFixed(1)} ms`;
   return [
-    { what: 'at half: HTTP p99', value: p99, unit: 'ms', floor: 15, goal: 5, note },
+    { what: 'at half: HTTP p99', ...p99Of(latency), floor: 15, goal: 5 },
     {
       ...{ what: 'at half: event to row p99', value: row99, unit: 'ms', floor: 500, goal: 250 },
       note: `p50 ${row50.toFixed(0)} ms, ${rows.length} looks`,
@@ -132,9 +131,15 @@ async function atHalf(
 /** What of the latency is the machine's and the generator's: all that else runs has nothing to do. */
 async function bareAt({ quick, say }: Bench, target: Target, rate: number): Promise<Figure> {
   say('the same of bare Koa');
-  const { p50, p99, perSecond } = await openLoop(target, paceOf(rate, quick));
-  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50.toFixed(1)} ms`;
-  return { what: 'bare Koa at that rate: HTTP p99', value: p99, unit: 'ms', note };
+  const latency = await openLoop(target, paceOf(rate, quick));
+  return { what: 'bare Koa at that rate: HTTP p99', ...p99Of(latency) };
+}
+
+function p99Of({ p50, p99, p99s, perSecond }: Latency): Pick<Figure, 'value' | 'unit' | 'note'> {
+  const [median, lower, upper] = [p99s.median, p99s.lower, p99s.upper].map((ms) => ms.toFixed(1));
+  const pieces = `of each 10 s ${median} ms (${lower} to ${upper})`;
+  const note = `${Math.round(perSecond)}/s open loop; p50 ${p50.toFixed(1)} ms; ${pieces}`;
+  return { value: p99, unit: 'ms', note };
 }
 
 function paceOf(rate: number, quick: boolean): OpenLoad {

@@ -57,7 +57,7 @@ onEachDatabase('PostgresIdentityStore', (database) => {
     const identity = { issuer: OWN, subject: '7' };
     const ids = await Promise.all(Array.from({ length: 10 }, () => create(identity)));
     expect(new Set(ids)).to.deep.equal(new Set([7]));
-    expect(await users.byId(7)).to.include(PROFILE);
+    expect(await users.ownUser(7)).to.include(PROFILE);
   });
 
   it('creates many by one statement, and finds those who are there', async () => {

@@ -53,7 +53,7 @@ onEachDatabase('PostgresUserStore', (database) => {
     it('knows them by name, exactly', async () => {
       const user = await add('ahmad');
       const found = await users.credentials('ahmad');
-      expect(found).to.deep.equal({ user, passwordHash: 'hash of ahmad' });
+      expect(found).to.deep.equal({ user, issuer: OWN, passwordHash: 'hash of ahmad' });
       for (const other of ['Ahmad', 'ahmad ', '', "' OR 1=1", 'a\0']) {
         expect(await users.credentials(other)).to.equal(null);
       }
@@ -76,7 +76,14 @@ onEachDatabase('PostgresUserStore', (database) => {
       const user = await add('ahmad');
       const identity = { issuer: OWN, subject: String(user.id) };
       expect(await users.find(identity, { ...PROFILE, role: 'admin' })).to.deep.equal(user);
-      expect(await users.byId(user.id)).to.deep.equal(user);
+      expect(await users.ownUser(user.id)).to.deep.equal(user);
+    });
+
+    it('knows under another first issuer that they are not its own', async () => {
+      const { id } = await add('ahmad');
+      const others = new PostgresUserStore(pool, IDP);
+      expect((await others.credentials('ahmad'))?.issuer).to.equal(OWN);
+      expect(await others.ownUser(id)).to.equal(null);
     });
 
     it('changes their passwords, and logs out whoever knew the old one', async () => {
@@ -98,7 +105,7 @@ onEachDatabase('PostgresUserStore', (database) => {
       await openSession(id);
       expect(await users.remove('ahmad')).to.equal(true);
       expect(await users.remove('ahmad')).to.equal(false);
-      expect(await users.byId(id)).to.equal(null);
+      expect(await users.ownUser(id)).to.equal(null);
       expect(await count('user_presence')).to.equal(0);
       const { rows } = await pool.query('SELECT user_id, session_id FROM ended_sessions');
       expect(rows).to.deep.equal([{ user_id: id, session_id: 'a session' }]);
@@ -174,6 +181,19 @@ onEachDatabase('PostgresUserStore', (database) => {
       const expected = { username: 'zahra2', email: 'zahra@example.com', role: 'admin' };
       expect(await users.find(identity, changed)).to.include(expected);
       expect(await users.find(identity, null)).to.include(expected);
+    });
+
+    it('keeps the profile that is there where the database does not take the other', async () => {
+      await users.find(identity, PROFILE);
+      await users.find({ ...identity, subject: 'other' }, { ...PROFILE, email: 'b@example.com' });
+      await pool.query('CREATE UNIQUE INDEX one_mail ON users (email)');
+      try {
+        const found = await users.find(identity, { ...PROFILE, email: 'b@example.com' });
+        expect(found).to.include(PROFILE);
+        expect(await users.find(identity, null)).to.deep.equal(found);
+      } finally {
+        await pool.query('DROP INDEX one_mail');
+      }
     });
   });
 

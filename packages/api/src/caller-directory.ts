@@ -3,6 +3,7 @@ import {
   type Duration,
   identityKey,
   type Profile,
+  RowRefused,
   Unauthenticated,
   Unavailable,
   type UserId,
@@ -19,6 +20,8 @@ interface Known {
   /** By the monotonic clock, as all lengths of time here, in whole seconds too. */
   readonly checkedAt: number;
 }
+
+type Told = Pick<Known, 'profile' | 'expiresAt'>;
 
 export interface DirectoryOptions {
   readonly users: Pick<UserStore, 'find'>;
@@ -142,13 +145,15 @@ export class CallerDirectory {
     key: UserId | string,
     { identity, profile, expiresAt }: AccessToken,
   ): Promise<UserId> {
-    const user = await this.#options.users.find(identity, profile);
+    const said = { profile, expiresAt: seconds(expiresAt) };
+    const known = this.#known.peek(key);
+    const told = known !== undefined && isOlder(said, known) ? known : said;
+    const user = await this.#options.users.find(identity, profile && told.profile).catch(notTaken);
     if (user === null) throw new Unauthenticated('The token is of nobody who is known here.');
-    const told = profile === null ? this.#known.peek(key) : undefined;
     this.#known.set(key, {
       userId: user.id,
-      profile: told?.profile ?? profile,
-      expiresAt: told?.expiresAt ?? seconds(expiresAt),
+      profile: told.profile,
+      expiresAt: told.expiresAt,
       checkedAt: seconds(performance.now()),
     });
     return user.id;
@@ -160,6 +165,18 @@ export class CallerDirectory {
     const id = Number(identity.subject);
     return Number.isSafeInteger(id) ? id : null;
   }
+}
+
+/** What is said where nothing was is never old; to say nothing always is. */
+function isOlder(said: Told, known: Told): boolean {
+  return said.profile === null || (known.profile !== null && said.expiresAt < known.expiresAt);
+}
+
+/** An index, a constraint or a trigger of the operator's keeps a new user out. */
+function notTaken(error: unknown): never {
+  if (!(error instanceof RowRefused)) throw error;
+  const detail = `The token is of somebody whom the database does not take (${error.sqlState}).`;
+  throw new Unauthenticated(detail, { cause: error });
 }
 
 function seconds(millis: number): number {

@@ -6,7 +6,7 @@ import { PROBLEM } from './schemas.js';
 const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `errors` names the fields at fault.',
   401: 'There is no access token, or it is not good (any more).',
-  403: "The token's role does not reach.",
+  403: "The token's role does not reach; or whoever logs in belongs to another issuer.",
   404: 'There is no such thing.',
   408: 'The request took too long to arrive.',
   413: 'The body is larger than 16 KiB.',

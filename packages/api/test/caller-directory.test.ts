@@ -181,4 +181,38 @@ describe('The directory of callers', () => {
     const told = users.asked.map(([, profile]) => profile?.username);
     expect(told).to.deep.equal(['new', undefined, 'newer']);
   });
+
+  it('remembers what was told where it is an older token that has somebody looked up again', async () => {
+    const users = new Users();
+    const directory = new CallerDirectory({ users, ownIssuer: OWN });
+    const say = (username: string, expiresAt: number) =>
+      directory.resolve(token(OWN, '7', { profile: named(username), expiresAt }));
+    await say('old', HOUR);
+    await say('new', 2 * HOUR);
+    const { now } = performance;
+    try {
+      performance.now = () => now.call(performance) + 601_000;
+      await say('old', HOUR);
+      await say('between', 1.5 * HOUR);
+      await say('newer', 3 * HOUR);
+    } finally {
+      performance.now = now;
+    }
+    const told = users.asked.map(([, profile]) => profile?.username);
+    expect(told).to.deep.equal(['old', 'new', 'new', 'newer']);
+  });
+
+  it('takes the word of a token that ends before one that has said nothing', async () => {
+    const users = new Users();
+    const directory = new CallerDirectory({ users, ownIssuer: OWN });
+    await directory.resolve(token(OWN, '7', { expiresAt: 2 * HOUR }));
+    const { now } = performance;
+    try {
+      performance.now = () => now.call(performance) + 601_000;
+      await directory.resolve(token(OWN, '7', { profile: named('old'), expiresAt: HOUR }));
+    } finally {
+      performance.now = now;
+    }
+    expect(users.asked.map(([, profile]) => profile?.username)).to.deep.equal([undefined, 'old']);
+  });
 });

@@ -1,3 +1,4 @@
+import { RowRefused } from '@presence/domain';
 import { expect } from 'chai';
 import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
@@ -122,6 +123,15 @@ describe('checks', () => {
     expect(told.status).to.equal(413);
     const empty = await api.client.post(HEARTBEAT, { token: user, body: '', headers });
     expect(empty.status).to.equal(200);
+  });
+
+  it('say of a user whom the database does not take that it is so', async () => {
+    const { client } = await startWorld({}, ({ users }) => ({
+      users: { ...users, find: () => Promise.reject(new RowRefused('23505')) },
+    }));
+    const { status, body } = await client.get('/api/users/me/', { token: user });
+    expect(status).to.equal(401);
+    expect(body.detail).to.include('the database does not take (23505)');
   });
 
   it('tell nothing of an error that is ours, and log it', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SessionStore } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
-import { token } from './access-token.js';
+import { OWN_ISSUER, token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
 
 const LOGIN = '/api/users/login/';
@@ -54,6 +54,15 @@ describe('login', () => {
     expect(wrong.headers['www-authenticate']).to.equal('Bearer');
     expect(unknown.text).to.equal(wrong.text);
     expect(api.world.failures).to.deep.equal(['ahmad 127.0.0.1', 'nobody 127.0.0.1']);
+  });
+
+  it('says what is wrong where a user was added under another first issuer', async () => {
+    api.world.issuerOfUsers = 'https://before.example.com/';
+    const { status, body } = await api.client.post(LOGIN, { body: credentials });
+    expect(status).to.equal(403);
+    expect(body.detail).to.include('JWT_ISSUER began with "https://before.example.com/"');
+    const wrong = await api.client.post(LOGIN, { body: { ...credentials, password: 'no' } });
+    expect(wrong.status).to.equal(401);
   });
 
   it('asks the hasher for an unknown user too, so that both take as long', async () => {
@@ -160,6 +169,14 @@ describe('refresh', () => {
     expect(reused.status).to.equal(401);
     const me = await api.client.get('/api/users/me/', { token: pair.access });
     expect(me.status).to.equal(401);
+  });
+
+  it('does not spend the token of a user who belongs to another first issuer for now', async () => {
+    const refresh = () => api.client.post(REFRESH, { body: { refresh: pair.refresh } });
+    api.world.issuerOfUsers = 'https://before.example.com/';
+    expect((await refresh()).status).to.equal(401);
+    api.world.issuerOfUsers = OWN_ISSUER;
+    expect((await refresh()).status).to.equal(200);
   });
 
   it('answers 401 to a token that was never issued', async () => {

@@ -60,6 +60,8 @@ export class World {
   rowsLocked = false;
   keysAway = false;
   blockedFor: Millis = 0;
+  /** Of those who log in with a password. */
+  issuerOfUsers = OWN_ISSUER;
   finds = 0;
   asOf: Millis = Date.now();
   /** Added to the system's clock. */
@@ -233,11 +235,12 @@ export class World {
         await this.#database();
         const row = byName(username);
         if (row?.password === undefined) return null;
-        return { user: row.user, passwordHash: `hash of ${row.password}` };
+        const passwordHash = `hash of ${row.password}`;
+        return { user: row.user, issuer: this.issuerOfUsers, passwordHash };
       },
-      byId: async (id) => {
+      ownUser: async (id) => {
         await this.#database();
-        return this.rows.get(id)?.user ?? null;
+        return this.issuerOfUsers === OWN_ISSUER ? (this.rows.get(id)?.user ?? null) : null;
       },
       find: async (identity, profile) => {
         this.finds++;

@@ -31,7 +31,12 @@ async function addUnlessThere(users: UserStore, user: Parameters<UserStore['add'
   }
 }
 
-/** The demo user as the database has it, or `null` where somebody has removed it. */
-export async function demoUser(users: UserStore, { username }: DemoUser): Promise<User | null> {
-  return (await users.credentials(username))?.user ?? null;
+/** The demo user as the database has it, or `null` where it was removed, or cannot log in here. */
+export async function demoUser(
+  users: UserStore,
+  { username }: DemoUser,
+  ownIssuer: string,
+): Promise<User | null> {
+  const known = await users.credentials(username);
+  return known?.issuer === ownIssuer ? known.user : null;
 }

@@ -97,11 +97,13 @@ async function migrateWhenThere(
 async function demoFacts({ dependencies, settings }: Service): Promise<DemoFacts | null> {
   const { users, hasher } = dependencies;
   await addDemoUsers(users, hasher);
-  const [user, admin] = [await demoUser(users, DEMO_USER), await demoUser(users, DEMO_ADMIN)];
+  const { ownIssuer } = settings;
+  const user = await demoUser(users, DEMO_USER, ownIssuer);
+  const admin = await demoUser(users, DEMO_ADMIN, ownIssuer);
   const { signing, audiences, claims, adminRole } = settings.tokens;
   if (user === null || admin === null || signing === null) return null;
   const issuer = new JwtIssuer({
-    ...{ signing, claims, adminRole, issuer: settings.ownIssuer, audience: audiences[0] ?? '' },
+    ...{ signing, claims, adminRole, issuer: ownIssuer, audience: audiences[0] ?? '' },
     accessTokenTtl: DEMO_TOKEN_TTL,
   });
   const adminToken = issuer.issue(admin, randomUUID());

@@ -54,12 +54,14 @@ async function start(): Promise<void> {
       (err) => logger.warn({ err }, 'Waiting for the database'),
     );
   }
+  if (stopping.signal.aborted) return;
   broker.start();
   await worker.start();
   logger.info({ ops: ops.port }, 'Worker started');
 }
 
-function cannotStart(err: unknown): never {
+function cannotStart(err: unknown): void {
+  if (stopping.signal.aborted) return; // Whoever stops it ends it.
   logger.fatal({ err }, 'The worker cannot start');
   process.exit(1);
 }

@@ -28,6 +28,7 @@ export async function whileUnavailable<T>(
       if (signal.aborted || performance.now() - begun > giveUpAfter) throw error;
       onRetry(error);
       await pauseFor(pause * (0.5 + Math.random() / 2), signal);
+      if (signal.aborted) throw error;
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   type EventSource,
   type Millis,
   type PresenceStore,
+  type RefusedEvent,
   type SessionStore,
   Unavailable,
   untilPastSecond,
@@ -87,6 +88,7 @@ const UNTOLD_FOR: Duration = 60_000;
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
 const DRAIN_TIMEOUT: Duration = 5_000;
 const CLOSE_TIMEOUT: Duration = 2_000;
+const JOBS_TIMEOUT: Duration = 1_500;
 
 /** Writes what the queue holds, and does what falls due: each by any number of workers. */
 export class Worker {
@@ -185,8 +187,18 @@ export class Worker {
     await this.#parts.source.pause();
     await this.#parts.writer.close(DRAIN_TIMEOUT);
     await this.#parts.source.close(CLOSE_TIMEOUT);
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await this.#jobsEnd(JOBS_TIMEOUT);
     await this.#parts.ticks.end().catch((error: unknown) => this.#tell(error, 'lease'));
+  }
+
+  /** A job that waits longer for the broker, or the database, is left to itself: it is done again. */
+  async #jobsEnd(timeout: Duration): Promise<void> {
+    const late = new AbortController();
+    await Promise.race([
+      Promise.all(this.#loops.map((loop) => loop.stop())),
+      delay(timeout, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
+    late.abort();
   }
 
   #take(): Promise<void> {
@@ -298,14 +310,22 @@ export class Worker {
 
   /** By itself: what the database takes does not wait for a broker that is slow to confirm. */
   async #buryRefused(): Promise<void> {
-    const { store, deadLetters, metrics } = this.#parts;
+    const { store, metrics } = this.#parts;
     let buried = BURIED_EVENTS;
     while (buried >= BURIED_EVENTS && !this.#stopping) {
-      const reasons = await store.buryRefused(BURIED_EVENTS, (refused) =>
-        deadLetters.publish(refused),
-      );
+      const reasons = await store.buryRefused(BURIED_EVENTS, (refused) => this.#bury(refused));
       for (const reason of reasons) metrics.refused(reason, 1);
       buried = reasons.length;
+    }
+  }
+
+  /** Told one by one: it may be a login or a logout that was answered as pending. */
+  async #bury(refused: readonly RefusedEvent[]): Promise<void> {
+    await this.#parts.deadLetters.publish(refused);
+    for (const { event, reason } of refused) {
+      const { userId, type, occurredAt } = event;
+      const facts = { userId, type, occurredAt: new Date(occurredAt), reason };
+      this.#parts.logger.error(facts, 'The database refuses an event that had been deferred');
     }
   }
 
@@ -344,7 +364,9 @@ export class Worker {
   async #endExpiredSessions(): Promise<void> {
     const { sessions, now } = this.#parts;
     let ended = EXPIRED_SESSIONS;
-    while (ended === EXPIRED_SESSIONS) ended = await sessions.endExpired(EXPIRED_SESSIONS, now());
+    while (ended === EXPIRED_SESSIONS && !this.#stopping) {
+      ended = await sessions.endExpired(EXPIRED_SESSIONS, now());
+    }
   }
 
   #loop(name: string, interval: LoopSettings['interval'], job: () => Promise<unknown>): Loop {

@@ -92,6 +92,10 @@ describeWorker('A worker, where an event cannot be applied,', (under) => {
     expect(dead()).to.deep.equal([['database:23514', guilty]]);
     expect(asked).to.equal(2);
     expect(await row(2)).to.deep.equal({ status: 'offline', lastSeen: null });
+    const told = () => under.lines.filter((line) => line.includes('had been deferred'));
+    await eventually(() => told().length === 1);
+    const facts = { userId: 2, type: 'heartbeat', occurredAt: occurred_at };
+    expect(JSON.parse(told()[0]!)).to.include(facts);
   });
 
   for (const state of ['23505', '44000', '54000', 'P0004', 'MY001']) {

@@ -122,6 +122,33 @@ describeWorker('A worker', (under) => {
     expect(under.worker.hasStarted).to.equal(false);
   });
 
+  it('stops beside a broker that confirms nothing, and as-of no longer waits for it', async () => {
+    let confirm = () => {};
+    const asked = new Promise<void>((resolve) => {
+      under.broker.deadLetters = () => ({
+        publish: () => {
+          resolve();
+          return new Promise((done) => {
+            confirm = done;
+          });
+        },
+      });
+    });
+    await start();
+    await eventually(async () => (await under.workers()).length === 1);
+    await under.pool.query(
+      `INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id, refused)
+       VALUES (2, 'heartbeat', now(), 'online', '', '23514')`,
+    );
+    await asked;
+    try {
+      await under.worker.stop();
+      expect(await under.workers()).to.deep.equal([]);
+    } finally {
+      confirm();
+    }
+  });
+
   it('commits what it holds when it is stopped', async () => {
     await start({ batch: { ...SETTINGS.batch, maxWait: 60_000 } });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });

@@ -27,7 +27,7 @@ const specs = {
   AMQP_CA_FILE: readableFile({ default: undefined }),
   /** `check` is for users that may not configure: the names must be there already. */
   AMQP_TOPOLOGY: choice(['declare', 'check'])({ default: 'declare' }),
-  /** Another than the one of all: docs/scaling.md. */
+  /** Another than the one of all: "More queues" in docs/production.md. */
   AMQP_QUEUE: text({ default: WRITER_QUEUE }),
   /** Each is of up to 256 KiB. `npm run bench -- --only prefetch` draws the curve. */
   AMQP_PREFETCH: integer({ min: 1, max: 10_000 })({ default: PREFETCH }),

@@ -11,7 +11,7 @@ import {
 } from '@presence/domain';
 import DataLoader from 'dataloader';
 import type pg from 'pg';
-import { isUniqueViolation } from './errors.js';
+import { isUniqueViolation, refusalOf } from './errors.js';
 import { ask } from './pool.js';
 import { createUser, ownId, USER } from './user-row.js';
 
@@ -74,16 +74,16 @@ export class PostgresUserStore implements UserStore {
 
   async credentials(username: string): Promise<Credentials | null> {
     if (username.includes('\0')) return null; // PostgreSQL's text cannot hold it.
-    const rows = await ask<User & { passwordHash: string }>(this.#pool, {
+    const rows = await ask<User & Omit<Credentials, 'user'>>(this.#pool, {
       name: 'user-credentials',
-      text: `SELECT ${USER}, password_hash AS "passwordHash" FROM users
+      text: `SELECT ${USER}, issuer, password_hash AS "passwordHash" FROM users
         WHERE username = $1 AND password_hash IS NOT NULL`,
       values: [username],
     });
     const [row] = rows;
     if (row === undefined) return null;
-    const { passwordHash, ...user } = row;
-    return { user, passwordHash };
+    const { issuer, passwordHash, ...user } = row;
+    return { user, issuer, passwordHash };
   }
 
   async find(identity: Identity, profile: Profile | null): Promise<User | null> {
@@ -91,14 +91,19 @@ export class PostgresUserStore implements UserStore {
     if (known !== undefined) return this.#upToDate(known, profile);
     if (profile === null || (await this.#wasRemoved(identity))) return null;
     const id = await createUser(this.#pool, this.#ownIssuer, { identity, profile });
-    return this.byId(id);
-  }
-
-  async byId(userId: UserId): Promise<User | null> {
     const rows = await ask<User>(this.#pool, {
       name: 'user-by-id',
       text: `SELECT ${USER} FROM users WHERE id = $1`,
-      values: [userId],
+      values: [id],
+    });
+    return rows[0] ?? null;
+  }
+
+  async ownUser(userId: UserId): Promise<User | null> {
+    const rows = await ask<User>(this.#pool, {
+      name: 'own-user',
+      text: `SELECT ${USER} FROM users WHERE id = $1 AND issuer = $2 AND subject = id::text`,
+      values: [userId, this.#ownIssuer],
     });
     return rows[0] ?? null;
   }
@@ -191,19 +196,28 @@ export class PostgresUserStore implements UserStore {
     return refused.length > 0;
   }
 
-  /** A token without an e-mail address says nothing about it: not every token holds one. */
+  /**
+   * A token without an e-mail address says nothing about it: not every token holds one. What the
+   * database refuses, by an index or a constraint of the operator's, is not taken over: whoever is
+   * known stays present.
+   */
   async #upToDate({ own, ...user }: UserRow, profile: Profile | null): Promise<User> {
     if (own || profile === null) return user;
     const { username, role } = profile;
     const email = profile.email ?? user.email;
     const same = username === user.username && email === user.email && role === user.role;
     if (same) return user;
-    await ask(this.#pool, {
-      name: 'user-profile',
-      text: `UPDATE users SET username = $2, email = $3, role = $4
-        WHERE id = $1 AND password_hash IS NULL`,
-      values: [user.id, username, email, role],
-    });
+    try {
+      await ask(this.#pool, {
+        name: 'user-profile',
+        text: `UPDATE users SET username = $2, email = $3, role = $4
+          WHERE id = $1 AND password_hash IS NULL`,
+        values: [user.id, username, email, role],
+      });
+    } catch (error) {
+      if (refusalOf(error) === undefined) throw error;
+      return user;
+    }
     return { id: user.id, username, email, role };
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { NO_SESSION, Unauthenticated, UnknownUser, type User, withEvent } from '@presence/domain';
 import Type from 'typebox';
 import type { ApiContext } from '../context.js';
-import { retryLater } from '../problem.js';
+import { forbidden, retryLater } from '../problem.js';
 import { newRefreshToken, refreshHash } from '../refresh-token.js';
 import { type Reply, type Route, route } from '../route.js';
 import { CREDENTIALS, PENDING, REFRESH, TOKENS, USER } from '../schemas.js';
@@ -41,7 +41,7 @@ function loginRoute(services: IssuingServices): Route {
         dated: true,
       },
     },
-    problems: [429],
+    problems: [403, 429],
     handle: async (ctx, { body }) => {
       const user = await authenticate(services, ctx, body);
       return openSession(services, user);
@@ -49,9 +49,9 @@ function loginRoute(services: IssuingServices): Route {
   });
 }
 
-/** @throws ProblemError 429, Unauthenticated, Unavailable */
+/** @throws ProblemError 403, 429, Unauthenticated, Unavailable */
 async function authenticate(
-  { users, hasher, limiter }: IssuingServices,
+  { users, hasher, limiter, settings }: IssuingServices,
   ctx: ApiContext,
   { username, password }: { username: string; password: string },
 ): Promise<User> {
@@ -66,6 +66,7 @@ async function authenticate(
   await assertNotBlocked();
   if (known !== null && matches) {
     await limiter.succeeded(username, ctx.ip);
+    if (known.issuer !== settings.ownIssuer) throw forbidden(anotherIssuer(known.issuer));
     return known.user;
   }
   await limiter.failed(username, ctx.ip);
@@ -101,6 +102,11 @@ function removedMeanwhile(error: unknown): never {
   throw error instanceof UnknownUser ? wrongCredentials() : error;
 }
 
+/** Our token would be of another issuer than the user, and so of somebody else. */
+function anotherIssuer(issuer: string): string {
+  return `This user was added while JWT_ISSUER began with ${JSON.stringify(issuer)}. The operator has to put that first again, or to remove the user and add it anew.`;
+}
+
 function wrongCredentials(): Unauthenticated {
   return new Unauthenticated('The username or the password is wrong.');
 }
@@ -129,10 +135,15 @@ function refreshRoute(services: IssuingServices): Route {
 
 async function rotate(services: IssuingServices, presented: string) {
   const { sessions, users, issuer, settings, ended, now, logger } = services;
+  const hash = refreshHash(presented);
+  const owner = await sessions.ownerOf(hash);
+  const user = owner && (await users.ownUser(owner.userId));
+  // Before it is spent: a user of another first issuer may be ours again.
+  if (user === null) throw invalidRefresh();
   const at = now();
   const replacement = newRefreshToken();
   const result = await sessions.rotate({
-    presented: refreshHash(presented),
+    presented: hash,
     replacement: replacement.hash,
     expiresAt: at + settings.refreshTokenTtl,
     at,
@@ -141,8 +152,7 @@ async function rotate(services: IssuingServices, presented: string) {
     ended.add({ ...result, tokensRefused: true, until: at + settings.accessTokenTtl });
     logger.warn({ userId: result.userId }, 'a spent refresh token was used again: session ended');
   }
-  const user = result.outcome === 'rotated' ? await users.byId(result.userId) : null;
-  if (result.outcome !== 'rotated' || user === null) throw invalidRefresh();
+  if (result.outcome !== 'rotated') throw invalidRefresh();
   return { access: issuer.issue(user, result.sessionId), refresh: replacement.text };
 }
 

@@ -2,6 +2,8 @@ import type { Identity, Profile, User, UserId } from '../user.js';
 
 export interface Credentials {
   readonly user: User;
+  /** By whose tokens the user is known: ours, until somebody configures another first issuer. */
+  readonly issuer: string;
   /** As the {@link PasswordHasher} made it. */
   readonly passwordHash: string;
 }
@@ -16,9 +18,13 @@ export interface UserStore {
   add(user: NewUser): Promise<User>;
   /** Users that may log in with a password; usernames are compared exactly. */
   credentials(username: string): Promise<Credentials | null>;
-  /** The user behind a token, or `null`. A profile that its issuer has changed is taken over. */
+  /**
+   * The user behind a token, or `null`. A profile that its issuer has changed is taken over.
+   * @throws RowRefused where the database does not take a new user
+   */
   find(identity: Identity, profile: Profile | null): Promise<User | null>;
-  byId(userId: UserId): Promise<User | null>;
+  /** Whom our own tokens name by this number, or `null`: another issuer's number may be the same. */
+  ownUser(userId: UserId): Promise<User | null>;
   /** @returns whether there was one. */
   remove(username: string): Promise<boolean>;
   /** @returns whether there was one. */
