@@ -35,23 +35,6 @@ function busy(): number {
   return Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]);
 }
 
-/** Ticks of all processors since the machine started, and those that its host gave to others. */
-export interface ProcessorTime {
-  readonly all: number;
-  readonly stolen: number;
-}
-
-/** From proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal. */
-export function processorTime(stat = readFileSync('/proc/stat', 'utf8')): ProcessorTime {
-  const ticks = stat.split('\n', 1)[0]!.split(/\s+/).slice(1, 9).map(Number);
-  return { all: ticks.reduce((sum, each) => sum + each, 0), stolen: ticks[7]! };
-}
-
-/** The part of the processors' time that others had since then, from 0 to 1. */
-export function stolenSince(then: ProcessorTime, now = processorTime()): number {
-  return (now.stolen - then.stolen) / Math.max(1, now.all - then.all);
-}
-
 export function machineText(machine: Machine): string {
   const { processor, cores, gigabytes, node, postgres, rabbitmq, load, loadBefore } = machine;
   return [

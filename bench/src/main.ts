@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chart } from './chart.js';
 import { endLoads, type LoadGenerator, loadGenerator } from './load.js';
-import { type Machine, machineOf, processorTime, stolenSince } from './machine.js';
+import { type Machine, machineOf } from './machine.js';
 import type { Measurement } from './measurement.js';
 import { STUDIES, TABLE } from './measurements/index.js';
 import { benchOptions, chosen, HELP, type Options, UsageError } from './options.js';
@@ -42,15 +42,14 @@ async function measure(
   const began = performance.now();
   const tellOf = (text: string) => say(`${measurement.name}: ${text}`);
   tellOf(measurement.about);
-  const before = processorTime();
-  const end = () => ({ took: (performance.now() - began) / 1_000, stolen: stolenSince(before) });
+  const seconds = () => (performance.now() - began) / 1_000;
   try {
     const figures = await measurement.run({ stage, generator, quick, people, say: tellOf });
-    return { measurement, figures, failure: null, ...end() };
+    return { measurement, figures, failure: null, took: seconds() };
   } catch (error) {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     tellOf(failure);
-    return { measurement, figures: [], failure, ...end() };
+    return { measurement, figures: [], failure, took: seconds() };
   }
 }
 

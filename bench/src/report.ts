@@ -10,8 +10,6 @@ export interface Result {
   readonly failure: string | null;
   /** Seconds. */
   readonly took: number;
-  /** The part of the processors' time that the machine's host gave to others meanwhile, 0 to 1. */
-  readonly stolen: number;
 }
 
 const COLUMNS = ['figure', 'measured', 'floor', 'goal', 'verdict', ''] as const;
@@ -33,17 +31,8 @@ export function reportText(results: readonly Result[], machine: Machine, quick: 
     quick ? 'A quick look: shorter rounds, fewer people. Not to be quoted.\n' : '',
     '\n',
     ...[COLUMNS, ...rows].map((cells) => `${line(cells)}\n`),
-    ...['\n', stolenText(results)],
     ...(failures.length > 0 ? ['\n', ...failures] : []),
   ].join('');
-}
-
-/** Whoever reads how long something took should know whether the machine was there. */
-function stolenText(results: readonly Result[]): string {
-  const each = results.map(
-    ({ measurement, stolen }) => `${measurement.name} ${(100 * stolen).toFixed(1)} %`,
-  );
-  return `Of the processors, others of this host had: ${each.join(', ')}.\n`;
 }
 
 function rank(figure: Figure): number {
@@ -79,8 +68,8 @@ export function reportJson(results: readonly Result[], machine: Machine, quick: 
     machine,
     quick,
     at: new Date().toISOString(),
-    measurements: results.map(({ measurement: { name, about }, figures, ...rest }) => ({
-      ...{ name, about, ...rest },
+    measurements: results.map(({ measurement: { name, about }, figures, failure, took }) => ({
+      ...{ name, about, failure, took },
       figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) })),
     })),
   };
