@@ -24,7 +24,7 @@ interface Lot {
 
 /**
  * Commits a batch. The events of users whose rows are locked, as is known or turns out, are
- * deferred, unless somebody awaits their effect; an event that the database refuses is searched
+ * deferred, unless somebody still awaits their effect; an event that the database refuses is searched
  * for by halves and costs only itself: what else its user did is written.
  * @throws Unavailable
  */

@@ -34,9 +34,8 @@ export interface BatchWriterParts {
 const RETRY: RetrySettings = { first: 100, longest: 2_000, giveUpAfter: 600_000 };
 
 /**
- * However long an awaited effect is held up by a locked row, or a batch cannot be written: RabbitMQ
- * takes the channel from a consumer that has not acknowledged for 30 minutes, and with it all else
- * that this one holds.
+ * However long a batch cannot be written: RabbitMQ takes the channel from a consumer that has not
+ * acknowledged for 30 minutes, and with it all else that this one holds.
  */
 const HOLD_AT_MOST: Duration = 600_000;
 
@@ -203,7 +202,7 @@ export class BatchWriter {
       if (outcome.announced) this.#parts.onAnnounced();
       if (signal.aborted) return;
       for (const userId of outcome.locked) if (!locked.has(userId)) this.#locked.add(userId);
-      const stillWaiting = waiting.filter(({ userId }) => locked.has(userId));
+      const stillWaiting = waiting.filter((event) => batch.waits(event, locked));
       const waits = [...stillWaiting, ...batch.conclude(outcome)];
       this.#waiting.push(...waits.filter(({ held }) => this.#unsettled.has(held)));
       this.#settle(batch, outcome);
@@ -240,7 +239,7 @@ export class BatchWriter {
     for (const userId of known) if (!locked.has(userId)) this.#locked.delete(userId);
     const batch = new Batch();
     for (const held of queued) batch.add(held, userOf);
-    for (const event of waiting) if (!locked.has(event.userId)) batch.addLocked(event);
+    for (const event of waiting) if (!batch.waits(event, locked)) batch.addLocked(event);
     return { batch, locked };
   }
 

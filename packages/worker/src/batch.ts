@@ -1,9 +1,10 @@
-import type {
-  CommittedStatus,
-  Progress,
-  RefusalReason,
-  ReportedEvent,
-  UserId,
+import {
+  COMMIT_TIMEOUT,
+  type CommittedStatus,
+  type Progress,
+  type RefusalReason,
+  type ReportedEvent,
+  type UserId,
 } from '@presence/domain';
 import type { HeldDelivery, HeldEvent } from './held-delivery.js';
 
@@ -21,6 +22,8 @@ export interface Outcome {
 export class Batch {
   readonly held = new Set<HeldDelivery>();
   readonly events: HeldEvent[] = [];
+  /** By the monotonic clock: whoever waits when it begins does so until it is concluded. */
+  readonly #begun = performance.now();
 
   /** Takes in a delivery; an event without a number for its user is refused. */
   add(held: HeldDelivery, userOf: (event: ReportedEvent) => UserId | RefusalReason): void {
@@ -40,13 +43,22 @@ export class Batch {
   }
 
   /**
-   * What to commit where some users' rows are locked: all but the events that somebody awaits the
-   * effect of, which wait for their rows.
+   * Whether an event waits for its row: while it is locked, and somebody awaits the effect. Whoever
+   * does has been told by then that it is pending, and a worker that went on holding such events
+   * would be full of them, and take nothing of others.
+   */
+  waits(event: HeldEvent, locked: ReadonlySet<UserId>): boolean {
+    const isInTime = this.#begun - event.held.heldSince < COMMIT_TIMEOUT;
+    return isInTime && isAwaited(event) && locked.has(event.userId);
+  }
+
+  /**
+   * What to commit where some users' rows are locked: all but the events that wait for them. Those of
+   * locked rows are deferred.
    */
   toCommit(locked: ReadonlySet<UserId>): { events: HeldEvent[]; progress: Progress[] } {
-    const waits = (event: HeldEvent) => isAwaited(event) && locked.has(event.userId);
     return {
-      events: this.events.filter((event) => !waits(event)),
+      events: this.events.filter((event) => !this.waits(event, locked)),
       progress: [...this.held].flatMap(({ delivery }) => delivery.progress ?? []),
     };
   }
@@ -58,7 +70,7 @@ export class Batch {
     for (const event of this.events) {
       const reason = refused.get(event);
       if (reason !== undefined) event.held.refuse(event.reported, reason);
-      if (!isAwaited(event) || !locked.has(event.userId)) continue;
+      if (!this.waits(event, locked)) continue;
       event.held.locked++;
       waiting.push(event);
     }

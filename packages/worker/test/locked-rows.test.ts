@@ -44,8 +44,32 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
     await showsOnline(2);
   });
 
+  it('holds no status of a locked row longer than its sender waits, and takes what others say', async () => {
+    await start({ prefetch: 5 });
+    const other = await under.pool.connect();
+    const publisher = under.broker.publisher();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const event = { type: 'status_set', userId: 2, status: 'away', sessionId: '' } as const;
+      const submit = () => publisher.submit({ ...event, occurredAt: Date.now() }, 4_000);
+      const submitted = Promise.allSettled(Array.from({ length: 5 }, submit));
+      await eventually(() => under.broker.waiting === 0);
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await showsOnline(1);
+      // Nobody hears any more of what became of it.
+      for (const { status } of await submitted) expect(status).to.equal('rejected');
+      expect((await row(2))?.lastSeen).to.equal(null);
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+      await publisher.close(1_000);
+    }
+    await eventually(async () => (await row(2))?.status === 'away');
+  });
+
   it('hands back a status whose row is locked for too long; it is written when the row is free', async () => {
-    await start({ batch: { ...SETTINGS.batch, holdAtMost: 1_500 } });
+    await start({ batch: { ...SETTINGS.batch, holdAtMost: 500 } });
     const other = await under.pool.connect();
     await other.query('BEGIN');
     await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
@@ -102,7 +126,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
       await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
       const set = setAway();
       await eventually(() => under.broker.waiting === 0);
-      for (let turn = 0; turn < 30; turn++) {
+      for (let turn = 0; turn < 10; turn++) {
         const at = Date.now() - 1_000 + turn;
         publish('heartbeat', { type: 'heartbeat', user_id: 1, occurred_at: new Date(at) });
         await eventually(async () => (await row(1))?.lastSeen === at, { every: 1 });

@@ -27,7 +27,7 @@ export class MemoryOutlet implements Outlet {
     this.#queue.put({ routingKey: BATCH_KEY, body, progress });
   }
 
-  /** Never `pending`: nothing that outlives this process holds the event. */
+  /** Never `pending`: nothing that outlives this process is known to hold the event. */
   submit(event: PresenceEvent, timeout: Duration): Promise<Submission> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Unavailable('broker')), timeout);
