@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { RabbitmqBroker } from '@presence/adapters/rabbitmq';
 import { type EventPublisher, type EventSource, Unavailable } from '@presence/domain';
 import { eventually, nestedHeaders, publishRaw, services } from '@presence/test-services';
 import { expect } from 'chai';
+import { BrokerConnection } from '../dist/rabbitmq/broker-connection.js';
 import { ChangedConfirms } from './changed-confirms.js';
 import { collector, expectNoGap, heartbeat, statusSet } from './queue-contract.js';
 import { Operator } from './rabbitmq-queue.js';
@@ -63,6 +65,25 @@ describe('RabbitMQ, when things break', () => {
     for (const each of which) each.start();
     await eventually(() => which.every(({ connected }) => connected));
   }
+
+  it('does not give a connection up for one before it that was never set up', async () => {
+    let lives = 0;
+    const metrics = { lost: (_: string, error: Error) => lost.push(error.message) };
+    const connection = new BrokerConnection({
+      ...{ name: 'slow', urls: [way], setupTimeout: 1_000, metrics },
+    });
+    // As of a channel that is closed while the connection is lost: nobody ever answers that.
+    const up = () => (++lives === 1 ? new Promise<void>(() => {}) : Promise.resolve());
+    connection.join({ up, down: () => {} });
+    connection.start();
+    await eventually(() => lives === 1);
+    proxy.cut();
+    await eventually(() => connection.ready);
+    await wait(1_200); // What is not to happen, nothing tells of.
+    expect(connection.ready).to.equal(true);
+    expect(lost).to.have.lengthOf(1);
+    await connection.close();
+  });
 
   it('waits for a broker that is away at the start', async () => {
     proxy.shut();

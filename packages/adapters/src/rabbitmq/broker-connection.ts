@@ -17,6 +17,8 @@ export interface ConnectionOptions {
   readonly heartbeat?: number;
   /** A message not confirmed for this long has a new connection made. Default 30 s. */
   readonly confirmTimeout?: Duration;
+  /** How long setting up may take, before another connection is tried. Default 10 s. */
+  readonly setupTimeout?: Duration;
   readonly metrics?: ConnectionMetrics;
 }
 
@@ -85,7 +87,7 @@ export class BrokerConnection {
     participant
       .up(model)
       .then(() => this.#model === model && participant.live?.())
-      .catch((error: Error) => this.renew(error));
+      .catch((error: Error) => this.#drop(model, error));
   }
 
   /** Connects, and again whenever the connection is lost, until `close`. */
@@ -180,10 +182,12 @@ export class BrokerConnection {
   }
 
   async #setUp(model: ChannelModel): Promise<void> {
+    const { setupTimeout = SETUP_TIMEOUT } = this.#options;
+    // Of this one: what is set up on a connection that is lost meanwhile may never settle.
     const tooLong = setTimeout(
-      () => this.renew(new Error('Setting up took too long')),
-      SETUP_TIMEOUT,
-    );
+      () => this.#drop(model, new Error('Setting up took too long')),
+      setupTimeout,
+    ).unref();
     try {
       for (const participant of this.#participants) await participant.up(model);
     } finally {

@@ -20,7 +20,7 @@ export class RabbitmqChangePublisher implements ChangePublisher {
 
   async publish(changes: readonly StatusChange[]): Promise<void> {
     const handedOver = this.#before.then(() => this.#handOver(changes));
-    this.#before = handedOver;
+    this.#before = handedOver.catch(() => {}); // It fails its own call, not those behind it.
     await Promise.all(await handedOver);
   }
 

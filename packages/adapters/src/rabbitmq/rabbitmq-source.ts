@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Delivery, DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { decode } from '../wire/decode.js';
@@ -18,6 +19,9 @@ export interface SourceOptions {
   readonly clock?: () => Millis;
   readonly metrics?: SourceMetrics;
 }
+
+/** How long the end of a consumer, or of its channel, waits for the broker's word. */
+const ANSWER_TIMEOUT: Duration = 500;
 
 /** One consumer on one channel. */
 interface Intake {
@@ -66,7 +70,7 @@ export class RabbitmqSource implements EventSource, Participant {
     if (!intake || !consumerTag) return;
     intake.consumerTag = undefined;
     // Lost meanwhile, the channel has stopped delivering anyway.
-    await intake.channel.cancel(consumerTag).catch(() => {});
+    await answered(intake.channel.cancel(consumerTag));
   }
 
   async close(timeout: Duration): Promise<void> {
@@ -78,7 +82,7 @@ export class RabbitmqSource implements EventSource, Participant {
     this.#intake = undefined;
     intake.acknowledgements.flush();
     intake.acknowledgements.close();
-    await intake.channel.close().catch(() => {});
+    await answered(intake.channel.close());
   }
 
   async up(model: ChannelModel): Promise<void> {
@@ -198,4 +202,12 @@ export class RabbitmqSource implements EventSource, Participant {
     });
     this.#settled = undefined;
   }
+}
+
+/** Resolves with the broker's answer, or without: a connection that is lost meanwhile leaves none. */
+async function answered(asked: Promise<unknown>): Promise<void> {
+  const late = new AbortController();
+  const { signal } = late;
+  await Promise.race([asked, delay(ANSWER_TIMEOUT, undefined, { signal })]).catch(() => {});
+  late.abort();
 }
