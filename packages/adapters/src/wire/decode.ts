@@ -83,22 +83,19 @@ function decodeArray(
     return refusedWhole(body, 'routing_key_mismatch');
   }
   const results = elements.map((element) => acceptEvent(message, element, true, rules));
+  // Once for all that are refused, however many: a look for one goes through the whole text.
+  let texts: readonly string[] | undefined;
   const refuseAt = (at: number, reason: RefusalReason) => {
-    return { reason, body: Buffer.from(elementTexts(text)[at]!) };
+    texts ??= elementTexts(text);
+    return { reason, body: Buffer.from(texts[at]!) };
   };
   return {
     events: results.filter((result) => typeof result !== 'string'),
-    refusals: refusedElements(text, results),
+    refusals: results.flatMap((result, at) =>
+      typeof result === 'string' ? [refuseAt(at, result)] : [],
+    ),
     refuse: (event, reason) => refuseAt(results.indexOf(event), reason),
   };
-}
-
-function refusedElements(text: string, results: readonly (ReportedEvent | RefusalReason)[]) {
-  if (results.every((result) => typeof result !== 'string')) return [];
-  const texts = elementTexts(text);
-  return results.flatMap((result, at) =>
-    typeof result === 'string' ? [{ reason: result, body: Buffer.from(texts[at]!) }] : [],
-  );
 }
 
 function acceptEvent(
