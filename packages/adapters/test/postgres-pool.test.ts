@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   createPool,
@@ -81,6 +83,29 @@ describe('A connection to PostgreSQL', () => {
     });
     expect(await sent.catch(({ sqlState }) => sqlState)).to.equal('22012');
     expect([await backend(), await changes()]).to.deep.equal(before);
+  });
+
+  it('whose TLS is broken off, as by a server that starts, is as good as none', async () => {
+    for (const answer of ['S', 'E']) {
+      const server = createServer((client) => {
+        client
+          .on('error', () => {})
+          .once('data', () => {
+            client.write(answer);
+            client.once('data', () => client.destroy());
+          });
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const url = `postgres://127.0.0.1:${port}/x?sslmode=no-verify`;
+      const own = createPool({ url, size: 1, applicationName: 'test' });
+      const identities = new PostgresIdentityStore(own, 'presence');
+      const asked = await identities.unknown([1]).catch((error: unknown) => error);
+      expect(asked, answer).to.be.instanceOf(Unavailable);
+      await own.end();
+      server.close();
+    }
   });
 
   it('that waits for a table too long is as good as none', async () => {

@@ -54,6 +54,7 @@ const BURIED_EVENTS = 100;
  */
 const MOST_CHANGES = 5_000_000;
 const EXPIRED_SESSIONS = 500;
+const PRUNED_SESSIONS = 10_000;
 
 /**
  * Past each second of the clock, as APIs and apps do it: so where nobody does anything all that is
@@ -149,7 +150,7 @@ export class Worker {
       this.#loop('trim', 60_000, () => this.#trimOutbox()),
       this.#loop('counts', 5_000, () => parts.store.foldCounts()),
       this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
-      this.#loop('prune', 600_000, () => parts.store.prune()),
+      this.#loop('prune', 600_000, () => this.#prune()),
     ];
   }
 
@@ -359,6 +360,13 @@ export class Worker {
   #announceSwept(swept: number): void {
     this.#parts.metrics.swept(swept);
     this.wakeRelay();
+  }
+
+  async #prune(): Promise<void> {
+    let pruned = PRUNED_SESSIONS;
+    while (pruned === PRUNED_SESSIONS && !this.#stopping) {
+      pruned = await this.#parts.store.prune(PRUNED_SESSIONS);
+    }
   }
 
   async #endExpiredSessions(): Promise<void> {

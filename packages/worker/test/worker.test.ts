@@ -149,6 +149,17 @@ describeWorker('A worker', (under) => {
     }
   });
 
+  it('forgets ended sessions whose time is over, however many', async () => {
+    await under.pool.query(`
+      INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
+      SELECT 1, id, now(), now() - interval '1 hour' FROM generate_series(1, 10001) id`);
+    await start();
+    await eventually(async () => {
+      const { rows } = await under.pool.query('SELECT FROM ended_sessions LIMIT 1');
+      return rows.length === 0;
+    });
+  });
+
   it('commits what it holds when it is stopped', async () => {
     await start({ batch: { ...SETTINGS.batch, maxWait: 60_000 } });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });

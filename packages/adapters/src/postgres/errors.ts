@@ -85,7 +85,7 @@ function blamesData(state: string): boolean {
 
 /** The messages of `pg` and `pg-pool` for a connection that does not come up, or breaks. */
 const CONNECTION_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|The server does not support SSL|Connection ended unexpectedly)/;
+  /^(Connection terminated|Client network socket disconnected|There was an error establishing an SSL connection|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|The server does not support SSL|Connection ended unexpectedly)/;
 
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -1,6 +1,6 @@
 import type { Identity, IdentityStore, Newcomer, RowRefused, UserId } from '@presence/domain';
 import type pg from 'pg';
-import { query } from './pool.js';
+import { ask } from './pool.js';
 import { createUsers, idsOf } from './user-row.js';
 
 export class PostgresIdentityStore implements IdentityStore {
@@ -18,7 +18,7 @@ export class PostgresIdentityStore implements IdentityStore {
   }
 
   async unknown(userIds: readonly UserId[]): Promise<readonly UserId[]> {
-    const rows = await query<{ id: UserId }>(this.#pool, {
+    const rows = await ask<{ id: UserId }>(this.#pool, {
       name: 'users-unknown',
       text: `SELECT id FROM unnest($1::bigint[]) AS asked (id)
         WHERE (SELECT true FROM users WHERE users.id = asked.id) IS NULL`,

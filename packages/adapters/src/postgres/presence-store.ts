@@ -16,7 +16,7 @@ import { progressMarks } from './as-of-marks.js';
 import { ROW_CHANGES } from './change-row.js';
 import { isConflict, isLockTimeout, refusalOf } from './errors.js';
 import { applyInbox, buryRefused } from './inbox.js';
-import { LOOK_TIMEOUT, query, transactionWithEnding } from './pool.js';
+import { ask, LOOK_TIMEOUT, query, transactionWithEnding } from './pool.js';
 import { joinPresence } from './presence-writer.js';
 import { CLOCK, silentBefore } from './visibility.js';
 
@@ -43,7 +43,7 @@ export class PostgresPresenceStore implements PresenceStore {
           joinPresence(client, batch, this.#policy),
         );
       } catch (error) {
-        if (isLockTimeout(error)) await this.#throwLocked(batch, error);
+        if (isLockTimeout(error)) await this.#throwLocked(batch);
         else if (!isConflict(error)) throw refusalOf(error) ?? error;
         if (attempt === ATTEMPTS) throw new Unavailable('database', 1_000, { cause: error });
       }
@@ -51,7 +51,7 @@ export class PostgresPresenceStore implements PresenceStore {
   }
 
   async locked(userIds: readonly UserId[]): Promise<ReadonlySet<UserId>> {
-    const rows = await query<{ userId: UserId }>(this.#pool, {
+    const rows = await ask<{ userId: UserId }>(this.#pool, {
       name: 'presence-locked',
       text: `
         WITH free AS (
@@ -99,11 +99,18 @@ export class PostgresPresenceStore implements PresenceStore {
     await query(this.#pool, { name: 'counts-fold', text: FOLD_COUNTS, values: [FEW_COUNTS] });
   }
 
-  async prune(): Promise<void> {
-    await query(this.#pool, {
-      text: `DELETE FROM ended_sessions WHERE (user_id, session_id) IN (
-        SELECT user_id, session_id FROM ended_sessions WHERE expires_at < now() LIMIT 10000)`,
+  async prune(limit: number): Promise<number> {
+    const rows = await query(this.#pool, {
+      text: `
+        WITH due AS MATERIALIZED (
+          SELECT user_id, session_id FROM ended_sessions WHERE expires_at < now()
+          LIMIT $1 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM ended_sessions e USING due
+        WHERE e.user_id = due.user_id AND e.session_id = due.session_id RETURNING 1`,
+      values: [limit],
     });
+    return rows.length;
   }
 
   /** Ticks, a few a second and for ever: one statement needs no transaction around it. */
@@ -116,11 +123,9 @@ export class PostgresPresenceStore implements PresenceStore {
    * @throws RowsLocked with the users whose rows cannot be had now, unless all can after all;
    *   Unavailable where it is the table that is locked
    */
-  async #throwLocked({ events }: PresenceBatch, cause: unknown): Promise<void> {
+  async #throwLocked({ events }: PresenceBatch): Promise<void> {
     const userIds = events.map(({ userId }) => userId);
-    const locked = await this.locked(userIds).catch((error: unknown) => {
-      throw isLockTimeout(error) ? new Unavailable('database', 1_000, { cause }) : error;
-    });
+    const locked = await this.locked(userIds);
     if (locked.size > 0) throw new RowsLocked([...locked]);
   }
 }

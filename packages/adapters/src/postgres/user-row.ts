@@ -9,7 +9,7 @@ import {
 } from '@presence/domain';
 import type pg from 'pg';
 import { isConflict, isLockTimeout, refusalOf, UNIQUE_VIOLATION } from './errors.js';
-import { query } from './pool.js';
+import { ask, query } from './pool.js';
 
 /** The columns of a `User`. */
 export const USER = 'id, username, email, role';
@@ -59,7 +59,7 @@ export async function idsOf(
   identities: readonly Identity[],
 ): Promise<ReadonlyMap<string, UserId>> {
   if (identities.length === 0) return new Map();
-  const rows = await query<Keyed>(pool, {
+  const rows = await ask<Keyed>(pool, {
     name: 'user-ids',
     text: `SELECT u.* FROM unnest($1::text[], $2::text[]) AS asked (of_issuer, of_subject),
       LATERAL (SELECT id, issuer, subject FROM users

@@ -99,8 +99,11 @@ export interface PresenceStore {
   /** Draws together what has been noted of how many users are online; nothing that is read changes. */
   foldCounts(): Promise<void>;
 
-  /** Forgets what nothing can ask for any more (ended sessions past the refresh lifetime). */
-  prune(): Promise<void>;
+  /**
+   * Forgets what nothing can ask for any more (ended sessions past the refresh lifetime).
+   * @returns how many, `limit` at the most
+   */
+  prune(limit: number): Promise<number>;
 }
 
 /** Who an event speaks of. */
