@@ -19,6 +19,17 @@ onEachDatabase('PostgresLoginLimiter', (database) => {
     for (let n = 0; n < times; n++) await limiter.failed(username, address);
   }
 
+  it('has as many logins of an address under way as may fail, and one more for each that ends', async () => {
+    const address = '2001:db8:1:2::3';
+    const entered = await Promise.all(Array.from({ length: 5 }, () => limiter.enter(address)));
+    for (const leave of entered) expect(leave).to.be.a('function');
+    expect(await limiter.enter('2001:db8:1:2::4'), 'of one household').to.equal(null);
+    expect(await limiter.enter(HOME)).to.be.a('function');
+    entered[0]!();
+    expect(await limiter.enter(address)).to.be.a('function');
+    expect(await limiter.enter(address)).to.equal(null);
+  });
+
   it('blocks an account at an address once it has failed too often there', async () => {
     await fail(2);
     expect(await limiter.blockedFor('ahmad', HOME)).to.equal(0);
@@ -92,6 +103,23 @@ onEachDatabase('PostgresLoginLimiter', (database) => {
     expect(await limiter.blockedFor(username, HOME)).to.be.greaterThan(0);
     const { rows } = await database.pool().query('SELECT key FROM login_failures');
     for (const { key } of rows) expect(key).not.to.contain('x'.repeat(10));
+  });
+
+  if (!database.concurrent) return;
+
+  it('is unavailable where its table is locked', async () => {
+    const other = await database.pool().connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('LOCK TABLE login_failures');
+      for (const ask of ['blockedFor', 'failed'] as const) {
+        const error = await limiter[ask]('ahmad', HOME).catch((reason: unknown) => reason);
+        expect(error).to.be.instanceOf(Unavailable).with.property('what', 'database');
+      }
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
   });
 });
 

@@ -5,6 +5,7 @@ import {
   PostgresSessionStore,
 } from '@presence/adapters/postgres';
 import { type SessionId, Unavailable, UnknownUser } from '@presence/domain';
+import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { onEachDatabase } from './each-database.js';
@@ -209,7 +210,63 @@ onEachDatabase('PostgresSessionStore', (database) => {
     });
   });
 
+  it('forgets ended sessions whose time is over, so many at once', async () => {
+    await pool.query(`
+      INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
+      SELECT 1, id, now(), now() + (id - 3.5) * interval '1 hour' FROM generate_series(1, 4) id`);
+    const store = new PostgresPresenceStore(pool, POLICY);
+    const pruned = [await store.prune(2), await store.prune(2), await store.prune(2)];
+    expect(pruned).to.deep.equal([2, 1, 0]);
+    const { rows } = await pool.query('SELECT session_id FROM ended_sessions');
+    expect(rows).to.deep.equal([{ session_id: '4' }]);
+  });
+
   if (!database.concurrent) return;
+
+  /** Runs `work` while somebody else has done `statement` in a transaction. */
+  async function beside(statement: string, work: () => Promise<void>) {
+    const other = await pool.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query(statement);
+      await work();
+    } finally {
+      await other.query('ROLLBACK');
+      other.release();
+    }
+  }
+
+  it('is unavailable to who only asks where a table is locked', async () => {
+    const store = new PostgresPresenceStore(pool, POLICY);
+    await beside('LOCK TABLE refresh_tokens, user_presence', async () => {
+      for (const ask of [() => book.sessions.ownerOf(hashOf('first')), () => store.locked([1])]) {
+        const error = await ask().catch((reason: unknown) => reason);
+        expect(error).to.be.instanceOf(Unavailable).with.property('what', 'database');
+      }
+    });
+  });
+
+  it('tells APIs of an ended session as of its commit, however long that waited for a row', async () => {
+    const store = new PostgresPresenceStore(pool, POLICY);
+    let freeAt = 0;
+    let applied: Promise<unknown> | undefined;
+    await beside('SELECT FROM user_presence WHERE user_id = 1 FOR UPDATE', async () => {
+      const ended = [{ userId: 1, sessionId: 's' }];
+      applied = store.apply({ events: [], ended, progress: [] });
+      applied.catch(() => {}); // Whoever comes as far awaits it.
+      await eventually(async () => {
+        const { rows } = await pool.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        );
+        return rows.length > 0;
+      });
+      const { rows } = await pool.query('SELECT clock_timestamp() AS now');
+      freeAt = rows[0].now;
+    });
+    await applied;
+    const { rows } = await pool.query('SELECT ended_at FROM ended_sessions');
+    expect(rows[0].ended_at).to.be.at.least(freeAt);
+  });
 
   describe('where somebody else has locked the user’s row', () => {
     let locker: pg.PoolClient;

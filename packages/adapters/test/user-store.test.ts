@@ -108,7 +108,8 @@ onEachDatabase('PostgresUserStore', (database) => {
       expect(await users.ownUser(id)).to.equal(null);
       expect(await count('user_presence')).to.equal(0);
       const { rows } = await pool.query('SELECT user_id, session_id FROM ended_sessions');
-      expect(rows).to.deep.equal([{ user_id: id, session_id: 'a session' }]);
+      expect(rows).to.deep.include({ user_id: id, session_id: 'a session' });
+      expect(rows.map(({ user_id }) => user_id)).to.deep.equal([id, id]);
     });
 
     it('lists all users by id, a page at a time', async () => {
@@ -228,6 +229,12 @@ onEachDatabase('PostgresUserStore', (database) => {
       await users.remove('ahmad');
       expect(await users.find({ issuer: OWN, subject: String(id) }, PROFILE)).to.equal(null);
       expect(await count('users')).to.equal(0);
+    });
+
+    it('nor one that was removed and never had a session here', async () => {
+      const { id } = await add('ahmad');
+      await users.remove('ahmad');
+      expect(await users.find({ issuer: OWN, subject: String(id) }, PROFILE)).to.equal(null);
     });
 
     it('never makes one person of two: an id that is taken stays with whom it belongs to', async () => {

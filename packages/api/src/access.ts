@@ -1,3 +1,4 @@
+import { Unavailable } from '@presence/domain';
 import { isService } from './authentication.js';
 import type { Caller } from './context.js';
 import { forbidden, unauthorized } from './problem.js';
@@ -15,7 +16,11 @@ type AccessSettings = Pick<ServingSettings, 'adminAccess'>;
 /** Whatever an issuer calls it: the verifier translates. */
 const ADMIN_ROLE = 'admin';
 
-/** @throws ProblemError 401 without a token, 403 where the token's role does not reach */
+/**
+ * @throws ProblemError 401 without a token, 403 where the token's role does not reach; Unavailable
+ *   where it cannot be known now whose token it is, and so whether the session has ended: that does
+ *   not let anybody read of others
+ */
 export function assertAccess(
   access: Access,
   caller: Caller | undefined,
@@ -25,6 +30,11 @@ export function assertAccess(
   if (caller === undefined)
     throw unauthorized('Send an access token: Authorization: Bearer <token>.');
   if (!mayAccess(access, caller, settings)) throw forbidden(REFUSALS[access]);
+  if (access !== 'user' && isUnresolved(caller)) throw new Unavailable('database');
+}
+
+function isUnresolved({ user, userId }: Caller): boolean {
+  return user !== null && userId === null;
 }
 
 /** Whether lists show a caller the e-mail addresses and roles of others. */

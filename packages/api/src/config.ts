@@ -50,6 +50,11 @@ export const httpSettings = settingsGroup({
           ? undefined
           : 'takes none, or how many proxies stand in front of this process: 1 to 9.',
     },
+    {
+      of: ['OPS_PORT', 'PORT'],
+      fault: ({ OPS_PORT: ops, PORT: port }) =>
+        ops === port && port !== 0 ? 'is that of PORT. Set another one.' : undefined,
+    },
     { of: ['LOGIN_LIMIT'], fault: ({ LOGIN_LIMIT: limit }) => faultyLimit(limit) },
   ],
   settings: (values) => ({

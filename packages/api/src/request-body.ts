@@ -31,9 +31,15 @@ export async function readBody(ctx: ApiContext, rule: BodyRule<TObject>): Promis
   }
   assertReadable(ctx, rule.asText ? [...JSON_TYPES, 'text/plain'] : JSON_TYPES);
   let read = false;
-  await (rule.asText ? readText : readJson)(ctx, async () => {
-    read = true;
-  });
+  try {
+    await (rule.asText ? readText : readJson)(ctx, async () => {
+      read = true;
+    });
+  } catch (error) {
+    // What is left of it, where it is too large: the connection's next request lies behind that.
+    ctx.req.resume();
+    throw error;
+  }
   if (!read) throw badRequest('The request was broken off.');
   return ctx.request.rawBody === '' && !rule.optional ? undefined : ctx.request.body;
 }

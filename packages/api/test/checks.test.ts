@@ -1,6 +1,8 @@
 import { RowRefused } from '@presence/domain';
+import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { token } from './access-token.js';
+import { converse } from './conversation.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
 
 const HEARTBEAT = '/api/users/heartbeat/';
@@ -72,6 +74,22 @@ describe('checks', () => {
     expect(told.headers['retry-after']).to.equal('3');
   });
 
+  it('let nobody read of others while it cannot be known whose token it is', async () => {
+    const foreign = token({ issuer: 'elsewhere', subject: 'x', username: 'x', role: 'admin' });
+    const service = token({ role: 'service' });
+    api.world.databaseAway = true;
+    for (const path of ['/api/users/admin/users/online/', '/api/users/management/list/']) {
+      expect((await api.client.get(path, { token: foreign })).status, path).to.equal(503);
+    }
+    expect((await api.client.post(HEARTBEAT, { token: foreign })).status).to.equal(200);
+    api.world.databaseAway = false;
+    const online = '/api/users/admin/users/online/';
+    expect((await api.client.get(online, { token: service })).status).to.equal(200);
+    // It is there again, and is not asked for a second who somebody is.
+    expect((await api.client.get(online, { token: foreign })).status).to.equal(503);
+    await eventually(async () => (await api.client.get(online, { token: foreign })).status === 200);
+  });
+
   it('know every path with and without its trailing slash, and only in its own case', async () => {
     for (const path of Object.keys(api.client.document.paths)) {
       const plain = path.replace(/\{\w+\}/g, '1').replace(/\/$/, '');
@@ -123,6 +141,16 @@ describe('checks', () => {
     expect(told.status).to.equal(413);
     const empty = await api.client.post(HEARTBEAT, { token: user, body: '', headers });
     expect(empty.status).to.equal(200);
+  });
+
+  it('read the rest of a body that is too large: the next request lies behind it', async () => {
+    const chunk = `${(4_096).toString(16)}\r\n${'x'.repeat(4_096)}\r\n`;
+    const post = `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user}\r\n`;
+    const chunked = `Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const next = 'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const chunks = [post + chunked, ...Array<string>(50).fill(chunk), `0\r\n\r\n${next}`];
+    const answers = await converse(api, chunks);
+    expect(answers.map(({ status }) => status)).to.deep.equal(['413', '200']);
   });
 
   it('say of a user whom the database does not take that it is so', async () => {

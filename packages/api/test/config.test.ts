@@ -42,6 +42,7 @@ describe("the API's configuration", () => {
       LOGIN_LIMIT: '10',
       PRESENCE_ADMIN_ACCESS: 'all',
       KEEP_ALIVE_TIMEOUT: '75',
+      OPS_PORT: '8000',
     };
     expect(() => read(faulty))
       .to.throw()

@@ -109,6 +109,34 @@ describe('login', () => {
     expect((await client.post(LOGIN, { body: credentials })).status).to.equal(429);
   });
 
+  it('spends nothing on a login where too many are under way, and ends each whatever comes of it', async () => {
+    let hashed = 0;
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { client, world } = await startWorld({}, ({ hasher }) => ({
+      hasher: {
+        ...hasher,
+        verify: async () => {
+          hashed++;
+          await released;
+          return false;
+        },
+      },
+    }));
+    const login = () => client.post(LOGIN, { body: credentials });
+    const first = [login(), login()];
+    await eventually(() => hashed === 2);
+    const { status, headers } = await login();
+    expect(status).to.equal(429);
+    expect(headers['retry-after']).to.equal('1');
+    expect(hashed).to.equal(2);
+    release();
+    for (const { status } of await Promise.all(first)) expect(status).to.equal(401);
+    expect(world.loginsUnderWay).to.equal(0);
+  });
+
   it('names the fields that are missing or wrong', async () => {
     const { status, body } = await api.client.post(LOGIN, { body: { username: 7 } });
     expect(status).to.equal(400);

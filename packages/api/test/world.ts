@@ -60,6 +60,8 @@ export class World {
   rowsLocked = false;
   keysAway = false;
   blockedFor: Millis = 0;
+  /** Two at the most. */
+  loginsUnderWay = 0;
   /** Of those who log in with a password. */
   issuerOfUsers = OWN_ISSUER;
   finds = 0;
@@ -133,6 +135,13 @@ export class World {
   };
 
   readonly limiter: LoginLimiter = {
+    enter: async () => {
+      if (this.loginsUnderWay === 2) return null;
+      this.loginsUnderWay++;
+      return () => {
+        this.loginsUnderWay--;
+      };
+    },
     blockedFor: async () => this.blockedFor,
     failed: async (username, address) => {
       this.failures.push(`${username} ${address}`);

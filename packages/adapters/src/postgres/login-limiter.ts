@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Duration, LoginLimiter } from '@presence/domain';
+import { type Duration, type LoginLimiter, Unavailable } from '@presence/domain';
 import type pg from 'pg';
 import { RateLimiterPostgres, type RateLimiterRes } from 'rate-limiter-flexible';
-import { translateError } from './errors.js';
+import { isConflict, isLockTimeout, translateError } from './errors.js';
+import { PendingLogins } from './pending-logins.js';
 
 export interface LoginLimits {
   /** Failures on one account from one address. */
@@ -25,6 +26,7 @@ export const LOGIN_LIMITS: LoginLimits = { perAccount: 10, perAddress: 50, windo
 export class PostgresLoginLimiter implements LoginLimiter {
   readonly #accounts: RateLimiterPostgres;
   readonly #addresses: RateLimiterPostgres;
+  readonly #pending: PendingLogins;
 
   constructor(pool: pg.Pool, { perAccount, perAddress, window }: LoginLimits = LOGIN_LIMITS) {
     const common = {
@@ -44,6 +46,15 @@ export class PostgresLoginLimiter implements LoginLimiter {
       keyPrefix: 'address',
       points: perAddress,
     });
+    this.#pending = new PendingLogins(perAddress);
+  }
+
+  /**
+   * As many at once as may fail: what comes all at once has passed {@link blockedFor} before the first
+   * has failed, and each would have its password hashed, 25 ms of a processor, before everybody else's.
+   */
+  async enter(address: string): Promise<(() => void) | null> {
+    return this.#pending.enter(network(address));
   }
 
   async blockedFor(username: string, address: string): Promise<Duration> {
@@ -78,6 +89,10 @@ async function stored<T>(answers: readonly Promise<T>[]): Promise<T[]> {
   try {
     return await Promise.all(answers);
   } catch (error) {
+    // Rows and tables that somebody else has locked are free again in a moment.
+    if (isLockTimeout(error) || isConflict(error)) {
+      throw new Unavailable('database', 1_000, { cause: error });
+    }
     throw translateError(error);
   }
 }

@@ -20,7 +20,7 @@ import { endedSince, refuseTokens } from './ended-session.js';
 import { isConflict, isLockTimeout } from './errors.js';
 import { timestamp } from './event-row.js';
 import { endExpiredSessions } from './expired-session.js';
-import { query, transaction } from './pool.js';
+import { ask, transaction } from './pool.js';
 import { addToken, lockToken, meaningOf, nextGeneration } from './refresh-token-row.js';
 import { commitTransition } from './transition.js';
 
@@ -88,7 +88,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   async ownerOf(refreshHash: Uint8Array): Promise<EndedSession | null> {
-    const rows = await query<EndedSession>(this.#pool, {
+    const rows = await ask<EndedSession>(this.#pool, {
       name: 'refresh-token-owner',
       text: `SELECT s.user_id AS "userId", s.session_id AS "sessionId"
         FROM refresh_tokens t JOIN login_sessions s ON s.id = t.login_id WHERE t.hash = $1`,

@@ -108,7 +108,10 @@ export class PostgresUserStore implements UserStore {
     return rows[0] ?? null;
   }
 
-  /** Takes with it the user's presence and sessions, whose tokens are refused from now on. */
+  /**
+   * Takes with it the user's presence and sessions, whose tokens are refused from now on. A session
+   * that nobody has had says that there was a user: tokens may be of sessions that are not in here.
+   */
   async remove(username: string): Promise<boolean> {
     const rows = await ask(this.#pool, {
       text: `
@@ -117,6 +120,7 @@ export class PostgresUserStore implements UserStore {
         ), closed AS (
           SELECT user_id, session_id FROM login_sessions JOIN removed ON removed.id = user_id
           WHERE ended_at IS NULL
+          UNION ALL SELECT id, gen_random_uuid()::text FROM removed
         ), refused AS (${REFUSE_CLOSED})
         SELECT id FROM removed`,
       values: [username, TOKEN_LIFE],

@@ -43,10 +43,25 @@ function loginRoute(services: IssuingServices): Route {
     },
     problems: [403, 429],
     handle: async (ctx, { body }) => {
-      const user = await authenticate(services, ctx, body);
+      const user = await amongOthers(services, ctx, () => authenticate(services, ctx, body));
       return openSession(services, user);
     },
   });
+}
+
+/** @throws ProblemError 429 */
+async function amongOthers<T>(
+  { limiter }: IssuingServices,
+  { ip }: ApiContext,
+  login: () => Promise<T>,
+): Promise<T> {
+  const leave = await limiter.enter(ip);
+  if (leave === null) throw retryLater(429, 'Too many logins at once from your address.', 1_000);
+  try {
+    return await login();
+  } finally {
+    leave();
+  }
 }
 
 /** @throws ProblemError 403, 429, Unauthenticated, Unavailable */

@@ -35,6 +35,11 @@ export interface PasswordHasher {
 
 /** Slows down guessing: counts failures alone, so that nobody can lock another's account. */
 export interface LoginLimiter {
+  /**
+   * Begins an attempt, before anything is spent on it.
+   * @returns what ends it; `null` where too many from that address are under way already
+   */
+  enter(address: string): Promise<(() => void) | null>;
   /** @returns how long to wait before another attempt, 0 when it may be made now. */
   blockedFor(username: string, address: string): Promise<Duration>;
   failed(username: string, address: string): Promise<void>;
