@@ -2,6 +2,8 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 
 export const SHORTEST_PASSWORD = 8;
+/** As long as the login takes. */
+export const LONGEST_PASSWORD = 1_024;
 
 /**
  * Reads a password: from a terminal twice, without showing it; from a pipe the first line.
@@ -9,8 +11,12 @@ export const SHORTEST_PASSWORD = 8;
  */
 export async function readPassword(): Promise<string> {
   const password = process.stdin.isTTY ? await ask() : await firstLine();
-  if ([...password].length < SHORTEST_PASSWORD) {
+  const { length } = [...password];
+  if (length < SHORTEST_PASSWORD) {
     throw new Error(`The password must have at least ${SHORTEST_PASSWORD} characters.`);
+  }
+  if (length > LONGEST_PASSWORD) {
+    throw new Error(`The password must have at most ${LONGEST_PASSWORD} characters.`);
   }
   return password;
 }
