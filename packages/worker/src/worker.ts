@@ -194,12 +194,8 @@ export class Worker {
 
   /** A job that waits longer for the broker, or the database, is left to itself: it is done again. */
   async #jobsEnd(timeout: Duration): Promise<void> {
-    const late = new AbortController();
-    await Promise.race([
-      Promise.all(this.#loops.map((loop) => loop.stop())),
-      delay(timeout, undefined, { signal: late.signal }).catch(() => {}),
-    ]);
-    late.abort();
+    const ended = Promise.all(this.#loops.map((loop) => loop.stop()));
+    await Promise.race([ended, delay(timeout, undefined, { ref: false })]);
   }
 
   #take(): Promise<void> {

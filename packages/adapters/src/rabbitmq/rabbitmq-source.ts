@@ -69,7 +69,6 @@ export class RabbitmqSource implements EventSource, Participant {
     // One that is still being begun is ended once it has.
     if (!intake || !consumerTag) return;
     intake.consumerTag = undefined;
-    // Lost meanwhile, the channel has stopped delivering anyway.
     await answered(intake.channel.cancel(consumerTag));
   }
 
@@ -206,8 +205,6 @@ export class RabbitmqSource implements EventSource, Participant {
 
 /** Resolves with the broker's answer, or without: a connection that is lost meanwhile leaves none. */
 async function answered(asked: Promise<unknown>): Promise<void> {
-  const late = new AbortController();
-  const { signal } = late;
-  await Promise.race([asked, delay(ANSWER_TIMEOUT, undefined, { signal })]).catch(() => {});
-  late.abort();
+  const late = delay(ANSWER_TIMEOUT, undefined, { ref: false });
+  await Promise.race([asked, late]).catch(() => {}); // Lost, it has stopped delivering anyway.
 }
