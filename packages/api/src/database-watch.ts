@@ -10,9 +10,10 @@ import type { EndedSessions } from './ended-sessions.js';
 
 /**
  * When it looks, past each second: twice, since an ended session's tokens have to be refused
- * everywhere within one. The workers have just moved as-of at the first of them.
+ * everywhere within one. At the first of them the process is awake, to tick; at the second the
+ * workers have moved as-of, even at a second try.
  */
-const LOOKS_AT: readonly Duration[] = [250, 750];
+const LOOKS_AT: readonly Duration[] = [0, 500];
 /** Who has said nothing for this long is not waited for, and, without a no, not asked but by looks. */
 const SILENCE: Duration = 3_000;
 /** A look that fails sooner has been told no: a database that restarts, say. */

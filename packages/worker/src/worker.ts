@@ -122,21 +122,13 @@ export class Worker {
       this.#sweeping,
       this.#deferred,
       this.#burial,
-      this.#loop(
-        'due',
-        () => this.#untilSecond,
-        () => this.#look(),
-      ),
+      this.#loop('due', this.#everySeconds(1), () => this.#look()),
       this.#loop(
         'tick',
         () => this.#untilTick,
         () => this.#tick(),
       ),
-      this.#loop(
-        'lease',
-        () => this.#untilSecond + 1_000,
-        () => this.#renewLease(),
-      ),
+      this.#loop('lease', this.#everySeconds(2), () => this.#renewLease()),
       this.#loop(
         'hold',
         () => this.#untilHold,
@@ -147,10 +139,10 @@ export class Worker {
         () => this.#untilAsOf,
         () => this.#advanceAsOf(policy),
       ),
-      this.#loop('trim', 60_000, () => this.#trimOutbox()),
-      this.#loop('counts', 5_000, () => parts.store.foldCounts()),
-      this.#loop('expired sessions', 10_000, () => this.#endExpiredSessions()),
-      this.#loop('prune', 600_000, () => this.#prune()),
+      this.#loop('trim', this.#everySeconds(60), () => this.#trimOutbox()),
+      this.#loop('counts', this.#everySeconds(5), () => parts.store.foldCounts()),
+      this.#loop('expired sessions', this.#everySeconds(10), () => this.#endExpiredSessions()),
+      this.#loop('prune', this.#everySeconds(600), () => this.#prune()),
     ];
   }
 
@@ -262,6 +254,11 @@ export class Worker {
   /** What is done every second is done then: a process that wakes up less often costs less. */
   get #untilSecond(): Duration {
     return untilPastSecond(TICK_AT, this.#parts.now());
+  }
+
+  /** As an interval: what is done less often is done then, too. */
+  #everySeconds(count: number): () => Duration {
+    return () => this.#untilSecond + (count - 1) * 1_000;
   }
 
   get #untilAsOf(): Duration {

@@ -17,12 +17,25 @@ export function onSilence(
   heartbeat: Duration,
   tell: () => void,
 ): () => void {
+  const every = heartbeat / LOOKS_PER_HEARTBEAT;
   let known = -1;
   let silent = 0;
-  const timer = setInterval(() => {
+  let timer: NodeJS.Timeout;
+  const look = () => {
+    timer = setTimeout(look, untilLook(every));
     silent = socket.bytesRead === known ? silent + 1 : 0;
     known = socket.bytesRead;
     if (silent === SILENT_LOOKS) tell();
-  }, heartbeat / LOOKS_PER_HEARTBEAT);
-  return () => clearInterval(timer);
+  };
+  timer = setTimeout(look, untilLook(every));
+  return () => clearTimeout(timer);
+}
+
+/**
+ * Where `every` parts a second of the clock, or is one: with the ticks, which wake the process anyhow.
+ * A timer that fires a little early does not look twice.
+ */
+function untilLook(every: Duration): Duration {
+  const wait = every - (Date.now() % every);
+  return wait < every / 2 ? wait + every : wait;
 }
