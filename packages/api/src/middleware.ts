@@ -27,7 +27,10 @@ export interface TrackPresenceOptions<State> {
   sessionId?(ctx: Koa.ParameterizedContext<State>): SessionId;
   /** With it a user that the service has not met may be added, where it is configured to. */
   username?(ctx: Koa.ParameterizedContext<State>): string | undefined;
-  /** Told of one of the functions above that threw: the request goes on without being tracked. */
+  /**
+   * Told of one of the functions above that threw, or gave what is no user, session or name: the
+   * request goes on without being tracked. Without it, the first is told by a warning of the process.
+   */
   onError?(error: unknown): void;
   readonly now?: () => Millis;
 }
@@ -52,6 +55,15 @@ export function trackPresence<State extends TrackedState = TrackedState>(
   };
 }
 
+let warned = false;
+
+/** Not at every request. */
+function warnOnce(error: unknown): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`A request is not tracked: ${error}`, 'PresenceWarning');
+}
+
 /** Whoever authenticates may stand behind this line. */
 async function trackAfter<State extends TrackedState>(
   next: Koa.Next,
@@ -62,7 +74,9 @@ async function trackAfter<State extends TrackedState>(
   try {
     await next();
   } finally {
-    if (ctx.state.presenceEvent === undefined) track(ctx, occurredAt, options);
+    const onError = (error: unknown) =>
+      options.onError ? options.onError(error) : warnOnce(error);
+    if (ctx.state.presenceEvent === undefined) track(ctx, occurredAt, options, onError);
   }
 }
 
@@ -71,11 +85,15 @@ export function isPassive(presenceMode: string | string[] | undefined): boolean 
   return typeof presenceMode === 'string' && presenceMode.trim().toLowerCase() === 'passive';
 }
 
-/** @returns whether there was somebody to track. */
+/**
+ * @param onError nobody, where it is tried once more
+ * @returns whether there was somebody to track
+ */
 function track<State extends TrackedState>(
   ctx: Koa.ParameterizedContext<State>,
   occurredAt: Millis,
   options: TrackPresenceOptions<State>,
+  onError?: (error: unknown) => void,
 ): boolean {
   try {
     const user = options.user(ctx);
@@ -85,7 +103,7 @@ function track<State extends TrackedState>(
     ctx.state.presenceEvent = event;
     return true;
   } catch (error) {
-    options.onError?.(error);
+    onError?.(error);
     return false;
   }
 }

@@ -170,8 +170,38 @@ describe('the tracking middleware in front of another application', () => {
       ctx.body = 'hello';
     });
     expect((await answer(app)).status).to.equal(200);
-    expect(errors).to.not.be.empty;
+    expect(errors).to.have.length(1);
     expect(recorded).to.deep.equal([]);
+  });
+
+  it('tells nobody of a first try that throws, where the second one tells who it is', async () => {
+    const app = new Koa();
+    const errors: unknown[] = [];
+    const onError = (error: unknown) => void errors.push(error);
+    app.use(trackPresence({ publisher, user: (ctx) => (ctx.me as { id: number }).id, onError }));
+    app.use((ctx) => {
+      ctx.me = { id: 5 };
+    });
+    await answer(app);
+    expect(recorded.map(({ user }) => user)).to.deep.equal([5]);
+    expect(errors).to.deep.equal([]);
+  });
+
+  it('says once why requests are not tracked, where nobody else is told', async () => {
+    const warnings: string[] = [];
+    const note = ({ name, message }: Error) => warnings.push(`${name}: ${message}`);
+    process.on('warning', note);
+    const app = new Koa();
+    const user = () => {
+      throw new Error('no session');
+    };
+    app.use(trackPresence({ publisher, user }));
+    expect((await answer(app)).status).to.equal(404);
+    await answer(app);
+    process.off('warning', note);
+    expect(warnings).to.deep.equal([
+      'PresenceWarning: A request is not tracked: Error: no session',
+    ]);
   });
 
   it('leaves nobody and passive requests out', async () => {
