@@ -72,6 +72,12 @@ describe('The watch over the database', () => {
     expect(await askedAfter(() => new Promise(() => {}))).to.equal('Unavailable');
   });
 
+  it('looks as a second begins, when the publisher is awake, and once more before the next', async () => {
+    const [, ...looks] = await looksFrom(1_700_000_000_321, 5);
+    const phases = looks.map((look) => look % 1_000);
+    expect(phases).to.deep.equal([500, 0, 500, 0, 500, 0, 500, 0]);
+  });
+
   it('looks soon enough for a second, whenever it began, and no more than twice in one', async function () {
     this.timeout(60_000);
     const start = fc.integer({ min: 1_700_000_000_000, max: 1_700_000_001_000 });

@@ -65,8 +65,11 @@ const TICK_AT: Duration = 0;
 const AS_OF_AT: Duration = 100 + Math.random() * 50;
 /** Farther behind than it is then, as-of waits for somebody who speaks at another moment. */
 const BEHIND: Duration = 300;
-/** Until the next look then, or up to three times that after one that another had the turn of. */
-const BEHIND_INTERVAL: Duration = 300;
+/**
+ * Until the next look then, or up to three times that after one that another had the turn of. APIs
+ * look half a second past for what has become of it.
+ */
+const BEHIND_INTERVAL: Duration = 250;
 /** From one look for the broker to the next. */
 const UNCONNECTED_INTERVAL: Duration = 250;
 
