@@ -1,4 +1,4 @@
-// Mocha's usual report, and what has failed once more in a file: of two lanes that are printed one
+// Mocha's usual report, and what has failed once more in a file: of lanes that are printed one
 // after the other, the failures of the first would stand far above the end.
 const { appendFileSync } = require('node:fs');
 const { reporters } = require('mocha');

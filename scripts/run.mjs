@@ -18,12 +18,15 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
-/** What `npm test` runs, in two lanes that take about as long, the longer one first. */
+/** What `npm test` runs, in lanes that take about as long. */
 const TEST_LANES = [
-  ['packages/!(worker|standalone)/dist-test/**/*.test.js'],
+  ['packages/adapters/dist-test/!(queue*|rabbitmq*).test.js'],
+  [
+    'packages/adapters/dist-test/{queue,rabbitmq}*.test.js',
+    'packages/!(adapters)/dist-test/**/*.test.js',
+  ],
   [
     '{faults,simulator,bench}/dist-test/*.test.js',
-    'packages/{worker,standalone}/dist-test/**/*.test.js',
     'test/dist/*.test.js',
     'test/dist/system/*.test.js',
   ],
@@ -93,7 +96,7 @@ async function test(args) {
     NODE_V8_COVERAGE: join(coverage, 'raw'),
     FAILURES_FILE: failures,
   };
-  const codes = await inLanes(env, join(coverage, 'second-lane.txt'));
+  const codes = await inLanes(env, coverage);
   const failed = codes.find((code) => code !== 0);
   if (failed !== undefined) {
     if (existsSync(failures)) say(`What failed:\n${readFileSync(failures, 'utf8')}`);
@@ -102,20 +105,25 @@ async function test(args) {
   return (await tool('c8/bin/c8.js', ['report'])) || checkDomain();
 }
 
-/** Side by side: tests wait more than they compute. What the second prints follows the first's. */
-async function inLanes(env, file) {
-  say('The tests run in two lanes; what the second prints comes once both are through.');
-  const output = openSync(file, 'w');
-  const quiet = { env, stdio: ['ignore', output, output] };
-  const reporter = ['--reporter', 'scripts/lane-reporter.cjs'];
-  const [first, second] = TEST_LANES.map((files) => mochaCommand([...reporter, ...files]));
-  const codes = await Promise.all([
-    run(process.execPath, first, { env }),
-    run(process.execPath, second, quiet),
-  ]);
-  closeSync(output);
-  process.stdout.write(readFileSync(file));
+/** Side by side: tests wait more than they compute. What the others print follows the first's. */
+async function inLanes(env, folder) {
+  say(
+    `The tests run in ${TEST_LANES.length} lanes; all but the first are printed once all are through.`,
+  );
+  const files = TEST_LANES.slice(1).map((_, at) => join(folder, `lane-${at + 2}.txt`));
+  const codes = await Promise.all(TEST_LANES.map((lane, at) => runLane(lane, env, files[at - 1])));
+  for (const file of files) process.stdout.write(readFileSync(file));
   return codes;
+}
+
+/** @param file what takes what it prints; where there is none, that is seen at once */
+async function runLane(lane, env, file) {
+  const command = mochaCommand(['--reporter', 'scripts/lane-reporter.cjs', ...lane]);
+  if (file === undefined) return run(process.execPath, command, { env });
+  const output = openSync(file, 'w');
+  const code = await run(process.execPath, command, { env, stdio: ['ignore', output, output] });
+  closeSync(output);
+  return code;
 }
 
 /** Every branch of the rules is tested; elsewhere coverage is only reported. */
