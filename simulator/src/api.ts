@@ -53,7 +53,7 @@ export class Api {
   }
 
   record(event: ReportedEvent, now: Millis): void {
-    this.#log.record(event, now);
+    this.#log.record(event, () => now);
   }
 
   /** Cuts its time and sends everything; the broker confirms it. */

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { LeaseStore, Progress } from '@presence/domain';
+import type { LeaseStore, Progress, ReportedEvent } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import type { Batch } from '../dist/publishing/batch-log.js';
@@ -83,15 +83,36 @@ describe('A publisher', () => {
   });
   afterEach(() => publisher.close(0));
 
-  it('takes no event without a time: nothing that is recorded beside it is lost', async () => {
+  it('takes no event that cannot be written: nothing that is recorded beside it is lost', async () => {
     publisher = new QueuePublisher(outlet);
     publisher.record(heartbeat(1));
-    for (const time of [Number.NaN, 9e15, '2024-01-15T10:30:00Z', undefined, null]) {
-      const event = { ...heartbeat(2), occurredAt: time as number };
-      expect(() => publisher.record(event), String(time)).to.throw(TypeError, 'milliseconds');
+    const wrong: Readonly<Record<string, readonly unknown[]>> = {
+      occurredAt: [Number.NaN, 9e15, '2024-01-15T10:30:00Z', undefined, null],
+      user: ['7', 7n, 0, 1.5, null, undefined, {}, { issuer: 'a', subject: 7 }, { subject: 'b' }],
+      sessionId: [7, 7n, null, undefined],
+      username: [7, 7n, null],
+      status: ['offline', 7n, undefined],
+      type: ['login', 'status_set', 7n, undefined],
+    };
+    for (const [field, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const event = { ...heartbeat(1), [field]: value } as ReportedEvent;
+        expect(() => publisher.record(event), field).to.throw(TypeError, field);
+      }
     }
     await publisher.close(1_000);
     expect(outlet.events).to.equal(1);
+  });
+
+  it('tells how many events it has taken, before folding', async () => {
+    let taken = 0;
+    const recorded = (events: number) => {
+      taken += events;
+    };
+    publisher = new QueuePublisher(outlet, { metrics: { recorded } });
+    for (let at = 0; at < 2_500; at++) publisher.record(heartbeat((at % 3) + 1, at));
+    await eventually(() => outlet.events > 0);
+    expect([taken, outlet.events]).to.deep.equal([2_500, 3]);
   });
 
   it('sends nothing while the queue takes nothing, and all of it at once then', async () => {

@@ -339,6 +339,19 @@ describe('The encoder of messages', () => {
     }
   });
 
+  it('writes of an identity its issuer and subject, whatever else the object is', () => {
+    const user = { issuer: 'a', subject: 'b', type: 'logout', id: 7n };
+    const event = {
+      type: 'activity',
+      user,
+      occurredAt: NOW,
+      status: 'online',
+      sessionId: '',
+    } as const;
+    const text = encodeEvent(event);
+    expect(JSON.parse(text)).to.include({ type: 'activity', issuer: 'a', subject: 'b' });
+  });
+
   it('writes what the decoder reads', () => {
     fc.assert(
       fc.property(arbitraryEvent(NOW), (event) => {

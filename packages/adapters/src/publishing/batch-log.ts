@@ -7,6 +7,7 @@ import {
   type UserId,
 } from '@presence/domain';
 import { encodeBatches } from '../wire/encode.js';
+import { MAX_BATCH_EVENTS } from '../wire/names.js';
 
 /** One message of events, and the interval of its publisher's time that it settles. */
 export interface Batch {
@@ -29,6 +30,11 @@ export type PublisherName = Pick<Progress, 'publisher' | 'kind' | 'since'>;
  * between confirmed ones can be filled without speaking for what they hold.
  */
 export class BatchLog {
+  /**
+   * Recorded and not folded yet, fewer than a message holds. It is done once a request, amid
+   * everything else, when what it needs is in no cache: to put it here needs the least.
+   */
+  #recorded: ReportedEvent[] = [];
   readonly #pending = new Fold<UserId | string, ReportedEvent>();
   #pendingSince: number | null = null;
   /** Cut and not on its way, by `from`. */
@@ -46,9 +52,11 @@ export class BatchLog {
     this.#reached = name.since;
   }
 
-  /** How many users have an event that is in no batch yet. */
-  get pending(): number {
-    return this.#pending.size;
+  /** Whether so many users have an event that is in no batch yet as a message holds. */
+  get full(): boolean {
+    if (this.#recorded.length + this.#pending.size < MAX_BATCH_EVENTS) return false;
+    this.#fold();
+    return this.#pending.size >= MAX_BATCH_EVENTS;
   }
 
   get unsent(): number {
@@ -69,9 +77,10 @@ export class BatchLog {
     return earlier(this.#oldestCut, this.#pendingSince);
   }
 
-  record(event: ReportedEvent, now: number): void {
-    this.#pendingSince ??= now;
-    this.#pending.add(userKey(event), event);
+  /** @param clock the monotonic one, which is only asked where nothing else is pending */
+  record(event: ReportedEvent, clock: () => number): void {
+    this.#pendingSince ??= clock();
+    if (this.#recorded.push(event) >= MAX_BATCH_EVENTS) this.#fold();
   }
 
   /**
@@ -80,6 +89,7 @@ export class BatchLog {
    * before it, since batches are settled in any order but count without a gap only.
    */
   cut(wallMicros: number, last = false): void {
+    this.#fold();
     const packed = this.#pack(this.#pending.takeAll());
     const through = Math.max(Math.floor(wallMicros), this.#reached + packed.length);
     packed.forEach(({ events, body }, at) => {
@@ -131,7 +141,7 @@ export class BatchLog {
   /** Begins a new life at `name.since`; everything that is not confirmed is pending again. */
   restart(name: PublisherName): void {
     for (const { events, recordedAt } of [...this.#inFlight, ...this.#unsent]) {
-      for (const event of events) this.#pending.add(userKey(event), event);
+      this.#addAll(events);
       this.#pendingSince = earlier(this.#pendingSince, recordedAt);
     }
     this.#inFlight.clear();
@@ -139,6 +149,15 @@ export class BatchLog {
     this.#name = name;
     this.#reached = name.since;
     this.#noteOldest();
+  }
+
+  #fold(): void {
+    this.#addAll(this.#recorded);
+    this.#recorded = [];
+  }
+
+  #addAll(events: readonly ReportedEvent[]): void {
+    for (const event of events) this.#pending.add(userKey(event), event);
   }
 
   #noteOldest(): void {

@@ -2,7 +2,7 @@ import type { Duration } from '@presence/domain';
 
 /** What a publisher tells whoever counts. Each may be left out. */
 export interface PublisherMetrics {
-  /** Events taken by `record`. */
+  /** Events taken by `record` since it was last told: at the latest when they are sent. */
   recorded?(events: number): void;
   /** A batch went out: events after folding (0: a tick), and the size of its body. */
   sent?(events: number, bytes: number): void;

@@ -9,8 +9,9 @@ import {
   Unavailable,
   untilPastSecond,
 } from '@presence/domain';
-import { MAX_BATCH_EVENTS } from '../wire/names.js';
 import { type Batch, BatchLog } from './batch-log.js';
+import { assertRecordable } from './event-check.js';
+import { FlushWait } from './flush-wait.js';
 import { Lease, RENEW_EVERY } from './lease.js';
 import { type Outlet, QueueGone } from './outlet.js';
 import type { PublisherMetrics } from './publisher-metrics.js';
@@ -25,12 +26,6 @@ export interface PublisherOptions {
   readonly metrics?: PublisherMetrics;
 }
 
-/**
- * What is answered must be on the broker's disk within 100 ms; this leaves it 60. A message
- * costs everybody on the machine more than the events in it: with 10, 20, 40 and 80 ms a tracked
- * route came to 0.75, 0.84, 0.92 and 0.94 of an untracked one.
- */
-const FLUSH_AFTER: Duration = 40;
 /**
  * Past each second of the clock: as-of waits for the slowest, and would be behind by another second
  * if each publisher ticked at a moment of its own.
@@ -49,9 +44,12 @@ export class QueuePublisher implements EventPublisher {
   readonly #metrics: PublisherMetrics;
   readonly #lease: Lease;
   readonly #log: BatchLog;
+  readonly #wait = new FlushWait();
   readonly #renewal: NodeJS.Timeout;
   /** False while a life is being begun: nothing can be cut without a name. */
   #named = false;
+  /** How many events were recorded since that was last told. */
+  #recorded = 0;
   #flushTimer: NodeJS.Timeout | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   #due = false;
@@ -83,15 +81,12 @@ export class QueuePublisher implements EventPublisher {
     return oldest === null || performance.now() - oldest <= this.#horizon;
   }
 
-  /** @throws TypeError where the event has no time that can be written: it would spoil its batch. */
   record(event: ReportedEvent): void {
-    if (!isMoment(event.occurredAt)) {
-      throw new TypeError(`occurredAt is milliseconds since 1970, not ${event.occurredAt}.`);
-    }
-    this.#metrics.recorded?.(1);
-    this.#log.record(event, performance.now());
-    if (this.#log.pending >= MAX_BATCH_EVENTS) this.#flushNow();
-    else this.#flushTimer ??= setTimeout(() => this.#flushNow(), FLUSH_AFTER);
+    assertRecordable(event);
+    this.#recorded++;
+    this.#log.record(event, monotonic);
+    if (this.#log.full) this.#flushNow();
+    else this.#flushTimer ??= setTimeout(() => this.#flushNow(), this.#wait.duration);
   }
 
   async submit(event: PresenceEvent, timeout: Duration): Promise<Submission> {
@@ -166,6 +161,7 @@ export class QueuePublisher implements EventPublisher {
     this.#tickTimer = setTimeout(
       () => {
         this.#awaitTick();
+        this.#wait.nextSecond();
         this.#flushNow();
       },
       untilPastSecond(TICK_AT, this.#clock()),
@@ -178,12 +174,19 @@ export class QueuePublisher implements EventPublisher {
     this.#flush();
   }
 
+  /** Once for many: to count is dear beside to record. */
+  #tellRecorded(): void {
+    if (this.#recorded > 0) this.#metrics.recorded?.(this.#recorded);
+    this.#recorded = 0;
+  }
+
   #disarm(): void {
     clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
   }
 
   #flush(): void {
+    this.#tellRecorded();
     while (this.#canSend()) {
       if (this.#log.unsent === 0 && !this.#cut()) break;
       this.#send(this.#log.take()!);
@@ -217,6 +220,7 @@ export class QueuePublisher implements EventPublisher {
   #confirmed(batch: Batch, sentAt: number): void {
     if (!this.#log.confirm(batch)) return;
     const now = performance.now();
+    this.#wait.confirmed(now - sentAt);
     this.#metrics.confirmed?.(batch.events.length, now - (batch.recordedAt ?? now));
     if (this.#named && this.#lease.lapsed && !this.#closing) void this.#begin(this.#log.restartAt);
     else this.#lease.heard(sentAt);
@@ -235,7 +239,6 @@ export class QueuePublisher implements EventPublisher {
   }
 }
 
-/** A time that `Date` knows (ECMA-262, 21.4.1.1). */
-function isMoment(time: unknown): boolean {
-  return typeof time === 'number' && Math.abs(time) <= 8.64e15;
+function monotonic(): number {
+  return performance.now();
 }

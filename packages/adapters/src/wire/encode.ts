@@ -9,6 +9,9 @@ import { changeKey, MAX_BATCH_EVENTS, MAX_BODY_BYTES } from './names.js';
 import type { ChangeJson } from './schema.js';
 import { formatTime } from './time-text.js';
 
+/** What of a session id needs no quoting. */
+const UNQUOTED = /^[\w-]*$/;
+
 /** One event as the text of its message. */
 export function encodeEvent(event: ReportedEvent | PresenceEvent): string {
   return isPlain(event) ? plainText(event) : JSON.stringify(jsonOf(event));
@@ -25,11 +28,11 @@ function isPlain(event: ReportedEvent | PresenceEvent): event is PlainEvent {
     (status === 'online' || status === 'away') &&
     username === undefined &&
     typeof sessionId === 'string' &&
-    /^[\w-]*$/.test(sessionId)
+    (sessionId === '' || UNQUOTED.test(sessionId))
   );
 }
 
-/** The same text, of what needs no quoting. */
+/** The same text, of what needs no quoting: ASCII. */
 function plainText({ type, user, occurredAt, status, sessionId }: PlainEvent): string {
   const declared = type === 'heartbeat' ? `,"status":"${status}"` : '';
   const session = sessionId === '' ? '' : `,"session_id":"${sessionId}"`;
@@ -48,7 +51,8 @@ function jsonOf(event: ReportedEvent | PresenceEvent) {
 }
 
 function userFields({ user, username }: ReportedEvent) {
-  const who = typeof user === 'number' ? { user_id: user } : user;
+  const who =
+    typeof user === 'number' ? { user_id: user } : { issuer: user.issuer, subject: user.subject };
   return username === undefined ? who : { ...who, username };
 }
 
@@ -66,8 +70,9 @@ export function encodeBatches(events: readonly ReportedEvent[]): EncodedBatch[] 
     [start, bytes, texts] = [end, 2, []];
   };
   events.forEach((event, at) => {
-    const text = encodeEvent(event);
-    const length = Buffer.byteLength(text) + 1;
+    const isAscii = isPlain(event);
+    const text = isAscii ? plainText(event) : JSON.stringify(jsonOf(event));
+    const length = (isAscii ? text.length : Buffer.byteLength(text)) + 1;
     if (texts.length === MAX_BATCH_EVENTS || bytes + length > MAX_BODY_BYTES) pack(at);
     texts.push(text);
     bytes += length;

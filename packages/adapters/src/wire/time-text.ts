@@ -57,19 +57,25 @@ function parseAny(text: string): Millis | undefined {
   return seconds + millis - (offset === undefined ? 0 : offsetMillis(offset));
 }
 
-let lastWritten = { second: Number.NaN, text: '' };
+let lastSecond = { second: Number.NaN, text: '' };
+let lastWritten = { time: Number.NaN, text: '' };
 
 /**
- * UTC with milliseconds, as every time that we write. Most are of the same second: but for its
- * milliseconds, that is written once.
+ * UTC with milliseconds, as every time that we write. Most are of the same millisecond as the one
+ * before, or at least of the same second: each is written once.
  */
 export function formatTime(time: Millis): string {
+  if (time !== lastWritten.time) lastWritten = { time, text: textOf(time) };
+  return lastWritten.text;
+}
+
+function textOf(time: Millis): string {
   const second = Math.floor(time / 1_000);
-  if (second !== lastWritten.second) {
-    lastWritten = { second, text: new Date(second * 1_000).toISOString().slice(0, -MILLIS.length) };
+  if (second !== lastSecond.second) {
+    lastSecond = { second, text: new Date(second * 1_000).toISOString().slice(0, -MILLIS.length) };
   }
   const millis = Math.floor(time) - second * 1_000;
-  return `${lastWritten.text}${millis < 10 ? '00' : millis < 100 ? '0' : ''}${millis}Z`;
+  return `${lastSecond.text}${millis < 10 ? '00' : millis < 100 ? '0' : ''}${millis}Z`;
 }
 
 /** The milliseconds of what is as long as, and ends like, what `formatTime` writes. */

@@ -35,7 +35,7 @@ export interface EventPublisher {
   /**
    * Takes an `activity` or `heartbeat` event: in memory now, on the queue's disk within 100 ms
    * while it can be reached; keeps one event a user while it cannot. Never waits.
-   * @throws TypeError where the event's time is none, and for no other reason
+   * @throws TypeError where a field is not of its type, or it is no such event; for no other reason
    */
   record(event: ReportedEvent): void;
 
