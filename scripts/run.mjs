@@ -20,10 +20,13 @@ const STAMP = join(ROOT, 'node_modules', '.presence-installed');
 const OLDEST_NODE = [20, 19];
 /** What `npm test` runs, in lanes that take about as long. */
 const TEST_LANES = [
-  ['packages/adapters/dist-test/!(queue*|rabbitmq*).test.js'],
+  [
+    'packages/adapters/dist-test/!(queue*|rabbitmq*).test.js',
+    'packages/standalone/dist-test/**/*.test.js',
+  ],
   [
     'packages/adapters/dist-test/{queue,rabbitmq}*.test.js',
-    'packages/!(adapters)/dist-test/**/*.test.js',
+    'packages/!(adapters|standalone)/dist-test/**/*.test.js',
   ],
   [
     '{faults,simulator,bench}/dist-test/*.test.js',
