@@ -1,4 +1,3 @@
-import { mock } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { LeaseStore, Progress, ReportedEvent } from '@presence/domain';
 import { eventually } from '@presence/test-services';
@@ -114,34 +113,6 @@ describe('A publisher', () => {
     for (let at = 0; at < 2_500; at++) publisher.record(heartbeat((at % 3) + 1, at));
     await eventually(() => outlet.events > 0);
     expect([taken, outlet.events]).to.deep.equal([2_500, 3]);
-  });
-
-  it('waits for company as long as its last confirmations leave of what is promised', async () => {
-    mock.timers.enable({ apis: ['setTimeout'] });
-    let [time, took] = [0, 30];
-    mock.method(performance, 'now', () => time);
-    outlet.answer = async () => {
-      time += took;
-    };
-    const sentAfter = async (millis: number) => {
-      const before = outlet.events;
-      mock.timers.tick(millis);
-      await new Promise(setImmediate);
-      return outlet.events - before;
-    };
-    try {
-      publisher = new QueuePublisher(outlet, { clock: () => 1_700_000_000_100 });
-      await new Promise(setImmediate);
-      publisher.record(heartbeat(1));
-      expect([await sentAfter(49), await sentAfter(1)]).to.deep.equal([0, 1]);
-      took = 0;
-      for (let second = 0; second < 2; second++) await sentAfter(900);
-      publisher.record(heartbeat(1));
-      expect([await sentAfter(64), await sentAfter(1)]).to.deep.equal([0, 1]);
-    } finally {
-      mock.timers.reset();
-      mock.restoreAll();
-    }
   });
 
   it('sends nothing while the queue takes nothing, and all of it at once then', async () => {

@@ -31,8 +31,8 @@ export type PublisherName = Pick<Progress, 'publisher' | 'kind' | 'since'>;
  */
 export class BatchLog {
   /**
-   * Recorded and not folded yet, fewer than a message holds. It is done once a request, amid
-   * everything else, when what it needs is in no cache: to put it here needs the least.
+   * Recorded and not folded yet, fewer than a message holds. Recording is done once a request,
+   * amid everything else: to put the event aside takes the least.
    */
   #recorded: ReportedEvent[] = [];
   readonly #pending = new Fold<UserId | string, ReportedEvent>();
