@@ -15,6 +15,9 @@ export interface DatabaseUnderTest {
   readonly concurrent: boolean;
 }
 
+/** However slow the machine is, a test that does much at once waits for its turn. */
+const PATIENT = { connect: 60_000 };
+
 /** Describes what holds on a real PostgreSQL, and on the embedded one as well. */
 export function onEachDatabase(title: string, suite: (database: DatabaseUnderTest) => void): void {
   describe(`${title} on PostgreSQL`, () => suite(opened(real, true)));
@@ -28,7 +31,8 @@ function opened(open: () => Promise<Migrated>, concurrent: boolean): DatabaseUnd
   before(async function () {
     this.timeout(60_000);
     database = await open();
-    pool = createPool({ url: database.url, size: 8, applicationName: 'presence-test' });
+    const { url } = database;
+    pool = createPool({ url, size: 8, applicationName: 'presence-test', timeouts: PATIENT });
   });
 
   after(async () => {

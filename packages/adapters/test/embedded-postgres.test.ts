@@ -132,7 +132,7 @@ describe('Embedded Postgres', () => {
     const where = join(folder, 'killed');
     const entry = fileURLToPath(new URL('embedded-process.js', import.meta.url));
     const child = startProcess(entry, { args: [where] });
-    await child.waitForOutput(/committed 200\n/);
+    await child.waitForOutput(/committed 50\n/);
     await child.kill();
     const told = Number([...child.stdout.matchAll(/committed (\d+)\n/g)].at(-1)![1]);
     const reopened = await startEmbeddedPostgres(where);
