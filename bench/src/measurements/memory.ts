@@ -33,25 +33,31 @@ export const MEMORY: Measurement = {
       if (second % 60 === 0) say(`minute ${second / 60}: ${looks.at(-1)!.map(Math.round)} MB`);
     }
     const { perSecond, failures } = await load;
-    const minute = 60 / LOOK_EVERY;
-    // A minute of looks each: what a collector of garbage does in between is no growth.
-    const of = (which: number, end: number) =>
-      median(looks.slice(end - minute, end).map((look) => look[which]!));
-    const end = looks.length;
-    const half = Math.max(minute, Math.round(end / 2));
+    const [ofApi, ofWorker] = [0, 1].map((which) => looks.map((look) => look[which]!));
+    const atEnd = (held: readonly number[]) => median(held.slice(-60 / LOOK_EVERY));
     const note = `at ${Math.round(perSecond)} heartbeats/s, ${failures} failures`;
-    const growth = (which: number) => 100 * (of(which, end) / of(which, half) - 1);
-    const overBound = Math.max(0, of(0, end) - TOKEN_CACHE / MEGABYTE);
+    const overBound = Math.max(0, atEnd(ofApi!) - TOKEN_CACHE / MEGABYTE);
     const marks = { floor: 150, goal: 110 };
-    const grows = { floor: 5, goal: 2 };
+    const grows = { unit: '%', floor: 5, goal: 2 } as const;
     return [
       {
         ...{ what: 'API: memory over its token cache', value: overBound, unit: 'MB', ...marks },
-        note: `${of(0, end).toFixed(0)} MB in all, of which 64 MB may be tokens; ${note}`,
+        note: `${atEnd(ofApi!).toFixed(0)} MB in all, of which 64 MB may be tokens; ${note}`,
       },
-      { what: 'worker: memory', value: of(1, end), unit: 'MB', ...marks },
-      { what: 'API: growth in the second half', value: growth(0), unit: '%', ...grows },
-      { what: 'worker: growth in the second half', value: growth(1), unit: '%', ...grows },
+      { what: 'worker: memory', value: atEnd(ofWorker!), unit: 'MB', ...marks },
+      { what: 'API: growth in the second half', value: growth(ofApi!), ...grows },
+      { what: 'worker: growth in the second half', value: growth(ofWorker!), ...grows },
     ];
   },
 };
+
+/**
+ * By how many percent the second half of the looks has grown from its begin to its end: twice what
+ * lies between the medians of its own halves. A single minute tells when garbage was last collected.
+ */
+function growth(looks: readonly number[]): number {
+  const second = looks.slice(looks.length / 2);
+  const middle = second.length / 2;
+  const [before, after] = [second.slice(0, middle), second.slice(middle)].map(median);
+  return 200 * (after! / before! - 1);
+}
