@@ -22,12 +22,26 @@ onEachDatabase('PostgresLoginLimiter', (database) => {
   it('has as many logins of an address under way as may fail, and one more for each that ends', async () => {
     const address = '2001:db8:1:2::3';
     const entered = await Promise.all(Array.from({ length: 5 }, () => limiter.enter(address)));
-    for (const leave of entered) expect(leave).to.be.a('function');
-    expect(await limiter.enter('2001:db8:1:2::4'), 'of one household').to.equal(null);
-    expect(await limiter.enter(HOME)).to.be.a('function');
+    const order: number[] = [];
+    const waiting = [1, 2].map(async (turn) => {
+      const leave = await limiter.enter('2001:db8:1:2::4'); // Of one household.
+      order.push(turn);
+      return leave!;
+    });
+    expect(await limiter.enter(HOME), 'elsewhere').to.be.a('function');
+    expect(order).to.deep.equal([]);
     entered[0]!();
+    (await waiting[0]!)();
+    (await waiting[1]!)();
+    expect(order).to.deep.equal([1, 2]);
     expect(await limiter.enter(address)).to.be.a('function');
-    expect(await limiter.enter(address)).to.equal(null);
+  });
+
+  it('lets a thousand logins of an address wait, and no more', async () => {
+    const all = Array.from({ length: 5 + 1_000 }, () => limiter.enter(HOME));
+    expect(await limiter.enter(HOME)).to.equal(null);
+    for (const entered of all) (await entered)!();
+    expect(await limiter.enter(HOME)).to.be.a('function');
   });
 
   it('blocks an account at an address once it has failed too often there', async () => {

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server, STATUS_CODES } from 'n
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Duration } from '@presence/domain';
+import { allowedOrigin, EXPOSED } from './headers.js';
 import { PROBLEM_TYPE, type Problem, problemDocument } from './problem.js';
 
 export interface ServerSettings {
@@ -9,7 +10,12 @@ export interface ServerSettings {
   readonly requestTimeout: Duration;
   /** How long a client may take nothing of its answer. Default 30 s. */
   readonly answerTimeout?: Duration;
+  /** Whose pages may read what the parser answers; `*`: all. Default none. */
+  readonly corsOrigins?: readonly string[];
 }
+
+/** Of a request that Node has not understood; of one that came too slowly there is no packet. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
 const MAX_HEADER_BYTES = 16_384;
 /** Longer than a request may take to arrive: whoever is late is told so. */
@@ -39,13 +45,13 @@ export function createHttpServer(settings: ServerSettings, listener: RequestList
     listener,
   );
   server.timeout = settings.answerTimeout ?? ANSWER_TIMEOUT;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    refuse(socket, parserProblem(error.code));
+  server.on('clientError', ({ code, rawPacket }: ClientError, socket: Socket) => {
+    refuse(socket, parserProblem(code), permission(rawPacket, settings.corsOrigins ?? []));
   });
   // An expectation that is not known here may be ignored: 417 is no answer of this API.
   server.on('checkExpectation', listener);
   server.on('connect', (_request, socket: Socket) => {
-    refuse(socket, { status: 400, detail: 'This is no proxy.' });
+    refuse(socket, { status: 400, detail: 'This is no proxy.' }, []);
   });
   return server;
 }
@@ -89,25 +95,40 @@ function parserProblem(code: string | undefined): Problem {
   }
 }
 
-function refuse(socket: Socket, problem: Problem): void {
+/**
+ * The lines that let a page read the answer. Where the last packet does not tell whose page it is, it
+ * is told to the only one that may be: to any other it means nothing.
+ */
+function permission(packet: Buffer | undefined, origins: readonly string[]): string[] {
+  const [, told] = /\r\norigin:[ \t]*([^\r\n]*)/i.exec(packet?.toString('latin1') ?? '') ?? [];
+  const allowed = allowedOrigin(told ?? (origins.length === 1 ? origins[0]! : ''), origins);
+  if (allowed === '') return [];
+  return [
+    `Access-Control-Allow-Origin: ${allowed}`,
+    `Access-Control-Expose-Headers: ${EXPOSED.join(',')}`,
+  ];
+}
+
+function refuse(socket: Socket, problem: Problem, permission: readonly string[]): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
   socket.on('error', () => socket.destroy());
-  socket.end(rawAnswer(problem));
+  socket.end(rawAnswer(problem, permission));
   // What is still being sent is read and dropped: a reset would take the answer with it.
   socket.removeAllListeners('data').resume();
   setTimeout(() => socket.destroy(), LINGER).unref();
 }
 
-function rawAnswer(problem: Problem): string {
+function rawAnswer(problem: Problem, permission: readonly string[]): string {
   const body = problemDocument(problem);
   return [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
+    ...permission,
     'Connection: close',
     '',
     body,

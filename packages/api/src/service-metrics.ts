@@ -47,11 +47,15 @@ function counterOf(registry: Registry, name: string, help: string, read: () => n
   });
 }
 
-/** A gauge whose reading is not known has no sample, rather than a wrong one. */
+/**
+ * A gauge whose reading is not known has no sample, rather than a wrong one. Where a worker in the same
+ * process reads the same, it is still one reading.
+ */
 function gaugeOf(registry: Registry, name: string, help: string, read: () => Reading): void {
   new Gauge({
     name,
     help,
+    aggregator: 'max',
     registers: [registry],
     async collect() {
       const value = await read();

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
+import { AggregatorRegistry } from 'prom-client';
 import { publisherMetrics } from '../dist/publisher-metrics.js';
 import { token } from './access-token.js';
 import { send } from './answers.js';
@@ -117,6 +118,16 @@ describe('metrics', () => {
     );
     expect(text).to.include('route="(none)",status="404"');
     expect(text).to.not.include('4711');
+  });
+
+  it('tell how far as-of is behind once, where a worker in the same process tells it, too', async () => {
+    await eventually(async () => /as_of_lag_seconds \d/.test(await api.registry.metrics()));
+    const own = await api.registry.getMetricsAsJSON();
+    const both = await AggregatorRegistry.aggregate([own, own]).getMetricsAsJSON();
+    const [once, twice] = [own, both].map(
+      (metrics) => metrics.find(({ name }) => name === 'presence_as_of_lag_seconds')!.values[0]!,
+    );
+    expect(twice!.value).to.equal(once!.value);
   });
 
   it('tell how far as-of is behind, who is online, and what is there', async () => {

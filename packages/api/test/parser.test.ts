@@ -78,6 +78,22 @@ describe('what is no proper HTTP', () => {
     expectProblem(await raw(`GET / HTTP/1.1\r\nHost: x\r\n${large}\r\n`), 431);
   });
 
+  it('is told so to pages of allowed origins, wherever these can be told', async () => {
+    const origins = ['https://one.example', 'https://two.example'];
+    const large = (origin: string) =>
+      `GET / HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`;
+    const allows = async (request: string) =>
+      /^access-control-allow-origin: (.*)\r$/im.exec(await raw(request))?.[1];
+    api = await startWorld({ requestTimeout: 300, corsOrigins: origins });
+    expect(await allows(large(origins[1]!))).to.equal(origins[1]);
+    expect(await allows(large('https://three.example'))).to.equal(undefined);
+    expect(await allows('GET / HTTP/1.1\r\nHo'), 'several, and nobody knows').to.equal(undefined);
+    api = await startWorld({ requestTimeout: 300, corsOrigins: origins.slice(0, 1) });
+    expect(await allows('GET / HTTP/1.1\r\nHo'), 'the only one').to.equal(origins[0]);
+    api = await startWorld({ requestTimeout: 300, corsOrigins: ['*'] });
+    expect(await allows(large(''))).to.equal('*');
+  });
+
   it('is 408 where it does not arrive in time, in its head or in its body', async () => {
     const slowBody =
       'POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"us';

@@ -1,5 +1,5 @@
 import { FolderTaken } from '@presence/adapters/embedded';
-import { outliveErrors } from '@presence/adapters/process';
+import { listenFault, outliveErrors } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { HELP, startOptions } from './command-line.js';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -39,16 +39,12 @@ async function stop(starting: Promise<Standalone>, signal: string): Promise<void
 
 /** What a person can do something about is said in a sentence; the rest with its stack. */
 function explain(error: unknown): string {
-  const { code, port, path } = error as { code?: string; port?: number; path?: string };
+  const { code, path } = error as { code?: string; path?: string };
   if (error instanceof FolderTaken) {
     return `${error.message}\nStop it first, or set PRESENCE_DATA_DIR to another folder.`;
   }
-  if (code === 'EADDRINUSE') {
-    return `Port ${port} is taken. Set PORT, or OPS_PORT for the metrics, to another one.`;
-  }
-  if (code === 'EACCES' && port !== undefined) {
-    return `Port ${port} may not be used by this account. Set PORT or OPS_PORT to another one.`;
-  }
+  const fault = listenFault(error);
+  if (fault !== undefined) return fault;
   if (code !== undefined && FOLDER_FAULTS.includes(code) && path !== undefined) {
     return `The data folder cannot be used: ${messageOf(error)}.\nSet PRESENCE_DATA_DIR to another one.`;
   }

@@ -3,6 +3,7 @@ import {
   collectAlone,
   createLogger,
   keepHeapSmall,
+  listenFault,
   outliveErrors,
 } from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
@@ -80,9 +81,9 @@ async function stop(signal: string): Promise<void> {
   process.exit(0);
 }
 
-function cannotListen(error: NodeJS.ErrnoException & { port?: number }): never {
-  if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
-  const why = error.code === 'EACCES' ? 'may not be used by this account' : 'is taken';
-  process.stderr.write(`Port ${error.port} ${why}. Set OPS_PORT to another one.\n`);
+function cannotListen(error: unknown): never {
+  const fault = listenFault(error);
+  if (fault === undefined) throw error;
+  process.stderr.write(`${fault}\n`);
   process.exit(1);
 }

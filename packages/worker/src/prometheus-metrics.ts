@@ -53,6 +53,7 @@ export function prometheusMetrics(registry: Registry): WorkerMetrics {
   const asOf = new Gauge({
     name: 'presence_as_of_lag_seconds',
     help: 'How far as-of, against which silence is measured, is behind the clock.',
+    aggregator: 'max', // With an API in the same process, which reads it, too.
     registers,
   });
   return {

@@ -52,8 +52,9 @@ export class PostgresLoginLimiter implements LoginLimiter {
   /**
    * As many at once as may fail: what comes all at once has passed {@link blockedFor} before the first
    * has failed, and each would have its password hashed, 25 ms of a processor, before everybody else's.
+   * The others wait, and by their turn the first have failed, or not.
    */
-  async enter(address: string): Promise<(() => void) | null> {
+  enter(address: string): Promise<(() => void) | null> {
     return this.#pending.enter(network(address));
   }
 

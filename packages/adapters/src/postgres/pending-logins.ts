@@ -1,24 +1,36 @@
-/** The logins under way in this process, by where they come from. */
+/** The logins of one place: how many are under way, and those that wait for the end of one. */
+interface Line {
+  pending: number;
+  readonly waiting: (() => void)[];
+}
+
+/** Each takes 25 ms of a processor to hash: with these the last waits for less than half a minute. */
+const MOST_WAITING = 1_000;
+
+/** The logins under way in this process, by where they come from. More of them wait, in order. */
 export class PendingLogins {
   readonly #most: number;
-  readonly #pending = new Map<string, number>();
+  readonly #lines = new Map<string, Line>();
 
   /** @param most how many there may be from one place */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** @returns what ends it; `null` where there are too many already */
-  enter(from: string): (() => void) | null {
-    const pending = this.#pending.get(from) ?? 0;
-    if (pending >= this.#most) return null;
-    this.#pending.set(from, pending + 1);
-    return () => this.#leave(from);
+  /** Waits for its turn. @returns what ends it; `null` at once where too many wait already */
+  async enter(from: string): Promise<(() => void) | null> {
+    const line = this.#lines.get(from) ?? { pending: 0, waiting: [] };
+    this.#lines.set(from, line);
+    if (line.pending < this.#most) line.pending++;
+    else if (line.waiting.length >= MOST_WAITING) return null;
+    else await new Promise<void>((go) => line.waiting.push(go));
+    return () => this.#leave(from, line);
   }
 
-  #leave(from: string): void {
-    const left = this.#pending.get(from)! - 1;
-    if (left === 0) this.#pending.delete(from);
-    else this.#pending.set(from, left);
+  /** Hands the turn on without freeing it, so that nobody who comes later gets in between. */
+  #leave(from: string, line: Line): void {
+    const next = line.waiting.shift();
+    if (next !== undefined) next();
+    else if (--line.pending === 0) this.#lines.delete(from);
   }
 }

@@ -36,8 +36,9 @@ export interface PasswordHasher {
 /** Slows down guessing: counts failures alone, so that nobody can lock another's account. */
 export interface LoginLimiter {
   /**
-   * Begins an attempt, before anything is spent on it.
-   * @returns what ends it; `null` where too many from that address are under way already
+   * Begins an attempt, before anything is spent on it, once not too many from that address are under
+   * way.
+   * @returns what ends it; `null` where too many wait for that already
    */
   enter(address: string): Promise<(() => void) | null>;
   /** @returns how long to wait before another attempt, 0 when it may be made now. */
