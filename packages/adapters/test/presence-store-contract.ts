@@ -325,6 +325,33 @@ export function itIsAPresenceStore(open: () => Promise<StoreUnderTest>, runs: nu
     expect((await readRows(under.pool)).get(2)?.lastSeen).to.equal(EPOCH + 1);
   });
 
+  it('joins all that was deferred of whoever is free, however many are locked before them', async function () {
+    this.timeout(20_000);
+    const [locked, free] = [1_100, 150];
+    await addUsers(under.pool, locked + free);
+    const ids = Array.from({ length: locked + free }, (_, at) => at + 1);
+    const often = Array.from({ length: 2_500 }, (_, at) => event(locked + 1, EPOCH + at));
+    const deferred = [...ids.map((userId) => event(userId, EPOCH)), ...often];
+    await under.store.apply({ ...batchOf([]), deferred });
+    if (under.concurrent) {
+      const other = await under.pool.connect();
+      try {
+        await other.query('BEGIN');
+        await other.query('SELECT FROM user_presence WHERE user_id <= $1 FOR UPDATE', [locked]);
+        expect(await under.store.applyDeferred()).to.equal(free + often.length);
+      } finally {
+        await other.query('ROLLBACK');
+        other.release();
+      }
+      expect(await under.store.applyDeferred()).to.equal(locked);
+    } else {
+      expect(await under.store.applyDeferred()).to.equal(deferred.length);
+    }
+    const rows = await readRows(under.pool);
+    expect(rows.get(1)?.lastSeen).to.equal(EPOCH);
+    expect(rows.get(locked + 1)?.lastSeen).to.equal(EPOCH + often.length - 1);
+  });
+
   it('hands over the one deferred event that the database refuses, until it is buried', async () => {
     const guilty = event(2, EPOCH + 1, { status: 'away', sessionId: 'laptop' });
     await under.pool.query(

@@ -69,7 +69,7 @@ export class BatchWriter {
   #closing = false;
   /** What waits for rows that somebody else has locked, since somebody awaits its effect. */
   #waiting: HeldEvent[] = [];
-  /** Whose rows were locked at the last look, be it by a flush of our own. */
+  /** Whose rows were locked when last looked at, be it by a flush of our own. */
   readonly #locked = new Set<UserId>();
   #alarm: Alarm = NO_ALARM;
   /** Those under way. */
@@ -224,7 +224,10 @@ export class BatchWriter {
     return gathered;
   }
 
-  /** The next batch, and of the users that were locked at the last look those who still are. */
+  /**
+   * The next batch, and of its users that were locked when last looked at those who still are. Of them
+   * alone: where somebody has locked a million rows, a batch does not wait for a look at them all.
+   */
   async #gather(
     queued: readonly HeldDelivery[],
     waiting: readonly HeldEvent[],
@@ -233,14 +236,20 @@ export class BatchWriter {
     const { users, store } = this.#parts;
     const reported = queued.flatMap(({ delivery }) => delivery.events);
     const userOf = await this.#persist(() => users.resolver(reported), signal);
-    const known = [...this.#locked];
+    const batch = new Batch();
+    for (const held of queued) batch.add(held, userOf);
+    const known = this.#knownLocked([...batch.events, ...waiting]);
     const locked =
       known.length > 0 ? await this.#persist(() => store.locked(known), signal) : new Set<UserId>();
     for (const userId of known) if (!locked.has(userId)) this.#locked.delete(userId);
-    const batch = new Batch();
-    for (const held of queued) batch.add(held, userOf);
     for (const event of waiting) if (!batch.waits(event, locked)) batch.addLocked(event);
     return { batch, locked };
+  }
+
+  #knownLocked(events: readonly HeldEvent[]): UserId[] {
+    if (this.#locked.size === 0) return [];
+    const users = new Set(events.map(({ userId }) => userId));
+    return [...users].filter((userId) => this.#locked.has(userId));
   }
 
   #settle(batch: Batch, { current }: Outcome): void {

@@ -18,6 +18,7 @@ import {
   type EventSource,
   type IdentityStore,
   type LeaseStore,
+  type Millis,
   type PresencePolicy,
   type PresenceStore,
   type SessionStore,
@@ -30,6 +31,7 @@ import type { Logger } from './logger.js';
 import type { WorkerMetrics } from './metrics.js';
 import { prometheusMetrics } from './prometheus-metrics.js';
 import type { WorkerSettings } from './settings.js';
+import { SharedClock } from './shared-clock.js';
 import { Ticks } from './ticks.js';
 import { UserResolver } from './user-resolver.js';
 import { Worker } from './worker.js';
@@ -40,7 +42,7 @@ export interface WorkerBroker {
   readonly connected: boolean;
   /** Whether it takes nothing from anybody for now: an alarm. */
   readonly blocked: boolean;
-  source(options: { maxClockSkew: Duration; prefetch?: number }): EventSource;
+  source(options: { maxClockSkew: Duration; prefetch?: number; clock?: () => Millis }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;
   deadLetters(): DeadLetterPublisher;
@@ -59,6 +61,7 @@ const WRITER = new Token<BatchWriter>('batch writer');
 const TICKS = new Token<Ticks>('ticks');
 const USERS = new Token<UserResolver>('user resolver');
 const METRICS = new Token<WorkerMetrics>('metrics');
+const CLOCK = new Token<SharedClock>('shared clock');
 const SOURCE = new Token<EventSource>('event source');
 const TICKER = new Token<Ticker>('ticker');
 const CHANGES = new Token<ChangePublisher>('change publisher');
@@ -89,7 +92,11 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
   provide(AS_OF, () => new PostgresAsOfStore(pool));
   provide(LEASES, () => new PostgresLeaseStore(pool));
   provide(OUTBOX, () => new PostgresChangeOutbox(pool));
-  provide(SOURCE, () => broker.source(settings));
+  provide(CLOCK, () => new SharedClock(now));
+  provide(SOURCE, () => {
+    const clock = use(CLOCK);
+    return broker.source({ ...settings, clock: () => clock.latest });
+  });
   provide(TICKER, () => broker.ticker());
   provide(CHANGES, () => broker.changes());
   provide(DEAD_LETTERS, () => broker.deadLetters());
@@ -111,7 +118,7 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
       ...{ source: use(SOURCE), writer: use(WRITER), ticks: use(TICKS), store: use(STORE) },
       ...{ sessions: use(SESSIONS), asOf: use(AS_OF), outbox: use(OUTBOX) },
       ...{ changes: use(CHANGES), deadLetters: use(DEAD_LETTERS), metrics: use(METRICS) },
-      ...{ broker, logger, now },
+      ...{ broker, logger, now, clock: use(CLOCK) },
     };
     return new Worker(parts, asOfPolicy(settings.heartbeatInterval, settings.maxClockSkew));
   });

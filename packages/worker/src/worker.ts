@@ -19,6 +19,7 @@ import type { BatchWriter } from './batch-writer.js';
 import type { Logger } from './logger.js';
 import { Loop, type LoopSettings } from './loop.js';
 import type { WorkerMetrics } from './metrics.js';
+import type { SharedClock } from './shared-clock.js';
 import type { Ticks } from './ticks.js';
 
 export interface WorkerParts {
@@ -35,6 +36,7 @@ export interface WorkerParts {
   readonly metrics: WorkerMetrics;
   readonly logger: Logger;
   readonly now: () => Millis;
+  readonly clock: SharedClock;
 }
 
 /** Rows a sweep locks at once: short enough for heartbeats not to notice. */
@@ -89,6 +91,9 @@ const UNCONNECTED_FOR: Duration = WORKER_LEASE - 1_000;
 /** The same where the queue is there and no tick is taken. Longer: it may be slow, and delivers. */
 const UNTOLD_FOR: Duration = 60_000;
 
+/** How long the first message has to wait for a database that says nothing. */
+const FIRST_LOOK: Duration = 1_000;
+
 /** How long the flush of what is held may take when stopping; the rest is handed back. */
 const DRAIN_TIMEOUT: Duration = 5_000;
 const CLOSE_TIMEOUT: Duration = 2_000;
@@ -113,6 +118,10 @@ export class Worker {
   #progress: { asOf: Millis; lag: Duration; readAt: number; written: boolean } | undefined;
   #stoodBack = false;
   #stopping = false;
+  #looked: () => void = () => {};
+  readonly #firstLook = new Promise<void>((resolve) => {
+    this.#looked = resolve;
+  });
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
@@ -152,7 +161,9 @@ export class Worker {
   async start(): Promise<void> {
     this.#answeredAt = this.#connectedAt = performance.now();
     for (const loop of this.#loops) loop.start();
-    await this.#take();
+    // Before it judges any event it knows the database's clock, where that can be known.
+    await Promise.race([this.#firstLook, delay(FIRST_LOOK, undefined, { ref: false })]);
+    if (!this.#stopping) await this.#take();
   }
 
   /** What the worker needs, and whether it is there. */
@@ -336,6 +347,8 @@ export class Worker {
     this.#seen.database ||= this.#databaseAnswers;
     this.#seen.broker ||= this.#parts.broker.connected;
     const { asOf, now, written } = await advanced;
+    this.#parts.clock.heard(now, asked);
+    this.#looked();
     if (written) await this.#answered(asked);
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked, written };
     this.#parts.metrics.asOfLag(now - asOf);
@@ -366,10 +379,11 @@ export class Worker {
   }
 
   async #endExpiredSessions(): Promise<void> {
-    const { sessions, now } = this.#parts;
+    const { sessions, clock } = this.#parts;
     let ended = EXPIRED_SESSIONS;
     while (ended === EXPIRED_SESSIONS && !this.#stopping) {
-      ended = await sessions.endExpired(EXPIRED_SESSIONS, now());
+      const now = clock.earliest;
+      ended = now === undefined ? 0 : await sessions.endExpired(EXPIRED_SESSIONS, now);
     }
   }
 

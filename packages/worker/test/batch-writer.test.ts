@@ -116,22 +116,38 @@ describe('A batch writer with two flushes under way', () => {
     expect((await next.verdict).kind).to.equal('settled');
   });
 
-  it('looks no more at a row that was free at the last look', async () => {
+  it('looks at a row that was locked at the last look, and no more once it was free', async () => {
     await handle(1);
     applies[0]!.fail(new RowsLocked([1]));
     await settled();
     applies[1]!.answer(APPLIED);
     await settled();
 
-    await handle(2);
+    await handle(1);
     looks[0]!.answer(new Set([1]));
     await settled();
-    await handle(3);
+    await handle(1);
     looks[1]!.answer(NOBODY);
     await settled();
     for (const asked of applies.slice(2)) asked.answer(APPLIED);
     await settled();
-    await handle(4);
+    await handle(1);
     expect(looks).to.have.length(2);
+  });
+
+  it('looks at no rows but those of its own users, however many are locked', async () => {
+    await handle(1);
+    applies[0]!.fail(new RowsLocked([1, 2, 3]));
+    await settled();
+    applies[1]!.answer(APPLIED);
+    await settled();
+    await handle(4);
+    expect(looks[0]!.about, 'the one that waits').to.deep.equal([1]);
+    looks[0]!.answer(new Set([1]));
+    await settled();
+    applies[2]!.answer(APPLIED);
+    await settled();
+    await handle(2);
+    expect(looks[1]!.about).to.have.members([1, 2]);
   });
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { PostgresSessionStore } from '@presence/adapters/postgres';
 import { eventually } from '@presence/test-services';
 import { startWorker } from '@presence/worker';
@@ -57,14 +57,16 @@ describeWorker('A worker', (under) => {
     expect(under.changes.at(-1)).to.include({ user_id: 1, cause: 'logout' });
   });
 
-  async function openSession(): Promise<void> {
+  async function openSession(
+    userId = 1,
+    times = { at: Date.now(), expiresAt: Date.now() + 60_000 },
+  ): Promise<void> {
     const sessions = new PostgresSessionStore(under.pool, {
       ...SETTINGS,
       rememberSessions: 86_400_000,
     });
-    const at = Date.now();
-    const session = { sessionId: `${at}`, expiresAt: at + 60_000 };
-    await sessions.open({ ...session, refreshHash: randomBytes(32), userId: 1, at });
+    const refreshHash = randomBytes(32);
+    await sessions.open({ ...times, sessionId: randomUUID(), refreshHash, userId });
   }
 
   it('announces what others have committed, an API say', async () => {
@@ -157,6 +159,38 @@ describeWorker('A worker', (under) => {
     await eventually(async () => {
       const { rows } = await under.pool.query('SELECT FROM ended_sessions LIMIT 1');
       return rows.length === 0;
+    });
+  });
+
+  describe('with a clock of its own', () => {
+    const { now } = Date;
+    const isAheadBy = (millis: number) => {
+      Date.now = () => now() + millis;
+    };
+    afterEach(() => {
+      Date.now = now;
+    });
+
+    it('that is behind, refuses nothing that has happened', async () => {
+      isAheadBy(-60_000);
+      await start();
+      const occurred_at = new Date(now()).toISOString();
+      publish('heartbeat', { type: 'heartbeat', user_id: 1, occurred_at });
+      await showsOnline(1);
+      expect(under.dead()).to.deep.equal([]);
+    });
+
+    it('that is ahead, ends no session before its time', async () => {
+      await openSession(1, { at: now() - 7_200_000, expiresAt: now() + 3_600_000 });
+      await openSession(2, { at: now() - 7_200_000, expiresAt: now() - 3_600_000 });
+      isAheadBy(7_200_000);
+      await start();
+      const ended = async () => {
+        const { rows } = await under.pool.query('SELECT user_id AS id FROM ended_sessions');
+        return rows.map(({ id }) => id as number);
+      };
+      await eventually(async () => (await ended()).length > 0, { within: 20_000 });
+      expect(await ended()).to.deep.equal([2]);
     });
   });
 

@@ -5,13 +5,14 @@ import {
   type RefusalReason,
   type RefusedEvent,
   type RowRefused,
+  type UserId,
 } from '@presence/domain';
 import type pg from 'pg';
 import { isConflict, isLockTimeout, refusalOf } from './errors.js';
 import { query, transaction } from './pool.js';
 import { writePresence } from './presence-writer.js';
 
-/** Events that one transaction applies. */
+/** Users whose rows are looked at by one statement, and events that one transaction applies. */
 const AT_A_TIME = 1_000;
 
 /** How many events are done with. */
@@ -22,20 +23,23 @@ interface Settled {
 
 const NONE: Settled = { applied: 0, refused: 0 };
 
-/** Applies what was deferred, as far as its rows are free by now. @returns how many events */
+/**
+ * Applies what was deferred, as far as its rows are free by now. It goes through the users once, by
+ * number: however many are locked, or in the hands of another worker, each is looked at once.
+ * @returns how many events
+ */
 export async function applyInbox(pool: pg.Pool, policy: PresencePolicy): Promise<number> {
   let applied = 0;
-  let settled = (await holdsAny(pool)) ? await applyDue(pool, policy) : NONE;
-  while (settled.applied + settled.refused > 0) {
+  let place: Place | null = (await holdsAny(pool)) ? FIRST : null;
+  while (place !== null) {
+    const { ids, last } = await due(pool, place);
+    const settled = ids.length === 0 ? NONE : await applyEvents(pool, ids, policy);
     applied += settled.applied;
-    settled = await applyDue(pool, policy);
+    // There may be more of these users, unless nothing of them could be had.
+    const isCut = ids.length === AT_A_TIME && settled.applied + settled.refused > 0;
+    if (!isCut) place = last;
   }
   return applied;
-}
-
-async function applyDue(pool: pg.Pool, policy: PresencePolicy): Promise<Settled> {
-  const ids = await due(pool);
-  return ids.length === 0 ? NONE : applyEvents(pool, ids, policy);
 }
 
 /** Another worker may have done it, and there is no need of locks to see it. */
@@ -47,22 +51,38 @@ async function holdsAny(pool: pg.Pool): Promise<boolean> {
   return row!.any;
 }
 
+/** Behind which user to go on. */
+type Place = UserId;
+
+const FIRST: Place = 0;
+
 /** Events of rows that nobody has locked at the moment, those of one user together. */
-async function due(pool: pg.Pool): Promise<number[]> {
-  const rows = await query<{ id: number }>(pool, {
+interface Due {
+  readonly ids: readonly number[];
+  /** The last user who was looked at; `null` where there is none any more. */
+  readonly last: Place | null;
+}
+
+/** Of the users behind that place, so many. None is locked who is not looked at. */
+async function due(pool: pg.Pool, place: Place): Promise<Due> {
+  const [row] = await query<Due>(pool, {
     name: 'inbox-due',
     text: `
-      WITH about AS (
-        SELECT DISTINCT user_id FROM presence_inbox WHERE refused IS NULL
+      WITH about AS MATERIALIZED (
+        SELECT DISTINCT user_id FROM presence_inbox WHERE refused IS NULL AND user_id > $1
+        ORDER BY user_id LIMIT $2
       ), free AS (
-        SELECT user_id FROM user_presence WHERE user_id IN (SELECT user_id FROM about)
+        SELECT user_id FROM user_presence WHERE user_id = ANY (ARRAY(SELECT user_id FROM about))
         ORDER BY user_id FOR UPDATE SKIP LOCKED
       )
-      SELECT id FROM presence_inbox i WHERE refused IS NULL AND ${ROW_IS_FREE}
-      ORDER BY user_id, id LIMIT $1`,
-    values: [AT_A_TIME],
+      SELECT (SELECT max(user_id) FROM about) AS last, ARRAY(
+        SELECT id FROM presence_inbox i
+        WHERE refused IS NULL AND user_id = ANY (ARRAY(SELECT user_id FROM about))
+          AND ${ROW_IS_FREE}
+        ORDER BY user_id, id LIMIT $2) AS ids`,
+    values: [place, AT_A_TIME],
   });
-  return rows.map(({ id }) => id);
+  return row!;
 }
 
 /** The event that a row of the inbox holds. */
