@@ -45,6 +45,8 @@ export class DatabaseWatch {
   #lag: Duration | undefined;
   /** When the lag was read, by the monotonic clock. */
   #lagReadAt = 0;
+  /** How far the database's clock is ahead of that one. */
+  #ahead: number | undefined;
   #stopped = true;
 
   constructor(options: WatchOptions) {
@@ -83,6 +85,15 @@ export class DatabaseWatch {
   get lag(): Duration | undefined {
     if (this.#lag === undefined) return undefined;
     return this.#lag + Math.round(performance.now() - this.#lagReadAt);
+  }
+
+  /**
+   * A moment of this machine's clock, brought back to `skew` ahead of the database's where it is
+   * farther: an event that goes straight into the row would outrank all that is said until then.
+   */
+  bounded(at: Millis, skew: Duration): Millis {
+    if (this.#ahead === undefined) return at;
+    return Math.min(at, Math.floor(this.#ahead + performance.now()) + skew);
   }
 
   /** @returns once the first look is over, whatever came of it */
@@ -154,6 +165,7 @@ export class DatabaseWatch {
     this.#cursor = answer.cursor;
     this.#lag = Math.max(0, now - asOf);
     this.#lagReadAt = askedAt;
+    this.#ahead = now - askedAt;
     this.#answered = true;
     this.#saysNo = false;
     this.#awaitAnswer();

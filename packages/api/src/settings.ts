@@ -16,6 +16,8 @@ export interface ServingSettings {
   /** A decimal subject of this issuer is the id itself. */
   readonly ownIssuer: string;
   readonly heartbeatInterval: Duration;
+  /** How far ahead an event's time may be. */
+  readonly maxClockSkew: Duration;
   readonly accessTokenTtl: Duration;
   readonly refreshTokenTtl: Duration;
   /** How many proxies in front of this process append to X-Forwarded-For. */

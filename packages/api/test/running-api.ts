@@ -17,6 +17,7 @@ export const SETTINGS: ServingSettings = {
   adminAccess: 'admin',
   ownIssuer: OWN_ISSUER,
   heartbeatInterval: 30_000,
+  maxClockSkew: 15_000,
   accessTokenTtl: 900_000,
   refreshTokenTtl: 2_592_000_000,
   trustedProxies: 0,

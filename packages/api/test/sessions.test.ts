@@ -40,6 +40,15 @@ describe('login', () => {
     expect(me.body).to.include({ id: 1, is_online: true });
   });
 
+  it('is no farther ahead than an event may be, whatever the clock says, nor is the logout', async () => {
+    api.world.skew = 3_600_000;
+    const { body } = await api.client.post(LOGIN, { body: credentials });
+    expect(Date.parse(body.user.last_seen)).to.be.within(Date.now(), Date.now() + 15_000);
+    const bearer = token({ expiresAt: api.world.now() + 900_000 });
+    const { body: left } = await api.client.post(LOGOUT, { token: bearer });
+    expect(Date.parse(left.last_seen)).to.be.within(Date.now(), Date.now() + 15_000);
+  });
+
   it('says pending where reads do not show it yet', async () => {
     api.world.rowsLocked = true;
     const { body } = await api.client.post(LOGIN, { body: credentials });

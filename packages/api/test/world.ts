@@ -300,7 +300,7 @@ export class World {
         await this.#database();
         const ended = this.endedSessions.slice(Number(cursor ?? 0)).map((end) => this.#notice(end));
         const cursorNow = `${this.endedSessions.length}`;
-        return { ended, cursor: cursorNow, asOf: this.asOf, now: this.now() };
+        return { ended, cursor: cursorNow, asOf: this.asOf, now: Date.now() };
       },
     };
   }

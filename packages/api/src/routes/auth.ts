@@ -92,7 +92,7 @@ async function openSession(
   { sessions, issuer, settings, watch, now, logger }: IssuingServices,
   user: User,
 ): Promise<Reply> {
-  const at = now();
+  const at = watch.bounded(now(), settings.maxClockSkew);
   const sessionId = randomUUID();
   const refresh = newRefreshToken();
   const { presence, pending } = await sessions
@@ -149,13 +149,13 @@ function refreshRoute(services: IssuingServices): Route {
 }
 
 async function rotate(services: IssuingServices, presented: string) {
-  const { sessions, users, issuer, settings, ended, now, logger } = services;
+  const { sessions, users, issuer, settings, ended, watch, now, logger } = services;
   const hash = refreshHash(presented);
   const owner = await sessions.ownerOf(hash);
   const user = owner && (await users.ownUser(owner.userId));
   // Before it is spent: a user of another first issuer may be ours again.
   if (user === null) throw invalidRefresh();
-  const at = now();
+  const at = watch.bounded(now(), settings.maxClockSkew);
   const replacement = newRefreshToken();
   const result = await sessions.rotate({
     presented: hash,

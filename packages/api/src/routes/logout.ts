@@ -46,7 +46,7 @@ async function logOut(
 ): Promise<Reply> {
   if (userId === null) throw new Unavailable('database');
   const other = refresh === null ? null : await otherSession(services, userId, refresh);
-  const at = services.now();
+  const at = services.watch.bounded(services.now(), services.settings.maxClockSkew);
   const end = (sessionId: SessionId) =>
     endSession(services, userId, sessionId, at, token.expiresAt);
   // What the client hands over to be ended is ended, even where it is not the bearer's own.
