@@ -1,10 +1,13 @@
 import { connect, type Socket } from 'node:net';
 
-/** @param status 0 where no answer came, or none that is understood */
+/**
+ * @param status 0 where no answer came, or none that is understood
+ * @param body until the call returns: what it lies in is read into again
+ */
 export type Answered = (status: number, body: Buffer) => void;
 
 interface Waiting {
-  readonly request: string;
+  readonly request: string | Buffer;
   readonly answered: Answered;
 }
 
@@ -19,6 +22,8 @@ export interface Request {
 const TIMEOUT = 10_000;
 const END_OF_HEAD = '\r\n\r\n';
 const NOTHING = Buffer.alloc(0);
+/** Of all connections: each reads what has come before another has its turn. */
+const READ = Buffer.alloc(65_536);
 
 /** A request as it goes over the wire. */
 export function requestText({ method, url, token, body }: Request): string {
@@ -65,7 +70,7 @@ export class Connections {
     this.#looks = setInterval(() => this.#giveUp(), timeout / 10).unref();
   }
 
-  send(request: string, answered: Answered): void {
+  send(request: string | Buffer, answered: Answered): void {
     const connection = this.#free.pop() ?? this.#another();
     if (connection === undefined) this.#waiting.push({ request, answered });
     else connection.send(request, answered);
@@ -80,7 +85,7 @@ export class Connections {
 
   #another(): Connection | undefined {
     if (this.#all.size >= this.#most) return undefined;
-    const connection = new Connection(connect(this.#port, this.#host), {
+    const connection = new Connection(this.#host, this.#port, {
       free: () => this.#next(connection),
       gone: () => this.#lose(connection),
     });
@@ -131,16 +136,19 @@ class Connection {
   /** What has come of an answer that is not all there. */
   #begun: Buffer | undefined;
 
-  constructor(socket: Socket, owner: Owner) {
-    this.#socket = socket;
+  constructor(host: string, port: number, owner: Owner) {
     this.#owner = owner;
-    socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#receive(chunk));
+    const callback = (size: number) => {
+      this.#receive(READ.subarray(0, size));
+      return true;
+    };
+    const socket = connect({ host, port, noDelay: true, onread: { buffer: READ, callback } });
     socket.on('error', () => {}); // 'close' follows.
     socket.on('close', () => this.#end());
+    this.#socket = socket;
   }
 
-  send(request: string, answered: Answered): void {
+  send(request: string | Buffer, answered: Answered): void {
     this.#answered = answered;
     this.#sentAt = performance.now();
     this.#socket.write(request);
@@ -161,7 +169,7 @@ class Connection {
     const head = headEnd === -1 ? undefined : bytes.toString('latin1', 0, headEnd);
     const bodyAt = headEnd + END_OF_HEAD.length;
     const end = bodyAt + (head === undefined ? Number.POSITIVE_INFINITY : bodyLength(head));
-    this.#begun = bytes.length < end ? bytes : undefined;
+    this.#begun = bytes.length < end ? Buffer.from(bytes) : undefined;
     if (head === undefined || this.#begun !== undefined) return;
     if (Number.isNaN(end)) this.#fail(bytes);
     else this.#take(head, bytes.subarray(bodyAt, end));

@@ -8,7 +8,7 @@ const { target, load } = JSON.parse(process.argv[2]!) as { target: Target; load:
 const { method } = target;
 const url = new URL(target.url);
 const tokens = readFileSync(target.tokens.file, 'utf8').trimEnd().split('\n');
-const requests = tokens.map((token) => requestText({ method, url, token }));
+const requests = tokens.map((token) => Buffer.from(requestText({ method, url, token })));
 const connections = new Connections(url, load.connections);
 const [uncounted, counted] = [load.warmUp, load.seconds].map((s) => Math.floor(load.rate * s));
 const total = uncounted! + counted!;
