@@ -42,7 +42,8 @@ describe('Connections of a benchmark', () => {
     for (let at = 1; at < ANSWER.length; at++) {
       answers.push((socket) => {
         socket.setNoDelay(true).write(ANSWER.slice(0, at));
-        setImmediate(() => socket.write(ANSWER.slice(at)));
+        // Not before the first part has been read, in the turn between.
+        setImmediate(() => setImmediate(() => socket.write(ANSWER.slice(at))));
       });
       expect(await ask(), `cut at ${at}`).to.equal('200 hello');
     }
