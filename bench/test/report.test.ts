@@ -14,6 +14,7 @@ const MACHINE = {
   rabbitmq: '3.10.8',
   load: 'wrk 4',
   loadBefore: 0.1,
+  randomRead: 90,
 };
 const RATIO: Figure = { what: '÷ Koa', value: 0.8, unit: 'ratio', floor: 0.7, goal: 0.9 };
 const TIME: Figure = { what: 'status: p99', value: 6, unit: 'ms', floor: 5, goal: 2 };

@@ -91,11 +91,12 @@ onEachDatabase('PostgresUserStore', (database) => {
       await openSession(id);
       expect(await users.setPassword('ahmad', 'another')).to.equal(true);
       const { rows } = await pool.query(
-        `SELECT e.user_id, i.type, s.ended_at IS NOT NULL AS ended
+        `SELECT e.user_id, i.type, s.ended_at IS NOT NULL AS ended,
+           e.expires_at >= s.expires_at AS remembered
          FROM ended_sessions e JOIN presence_inbox i USING (user_id, session_id)
          JOIN login_sessions s USING (user_id, session_id) WHERE e.tokens_refused AND e.tokens_until > now()`,
       );
-      expect(rows).to.deep.equal([{ user_id: id, type: 'logout', ended: true }]);
+      expect(rows).to.deep.equal([{ user_id: id, type: 'logout', ended: true, remembered: true }]);
       expect((await users.credentials('ahmad'))?.passwordHash).to.equal('another');
       expect(await users.setPassword('nobody', 'another')).to.equal(false);
     });

@@ -26,10 +26,14 @@ const ATTEMPTS = 5;
 /** Identities of one statement, at the most. */
 const ASKED_AT_ONCE = 500;
 
-/** Refuses the tokens of the sessions in `closed`; `$2` is how long they may live, in milliseconds. */
+/**
+ * Refuses the tokens of the sessions in `closed`; `$2` is how long they may live, in milliseconds. A
+ * session is remembered for as long as its refresh token could have lived: a publisher that does not
+ * live by our tokens may name it until then.
+ */
 const REFUSE_CLOSED = `
   INSERT INTO ended_sessions (user_id, session_id, tokens_refused, tokens_until, expires_at)
-  SELECT user_id, session_id, true, life.ends, life.ends
+  SELECT user_id, session_id, true, life.ends, greatest(life.ends, closed.expires_at)
   FROM closed, (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
   ON CONFLICT (user_id, session_id) DO UPDATE SET
     ended_at = excluded.ended_at, tokens_refused = true, tokens_until = excluded.tokens_until,
@@ -118,9 +122,10 @@ export class PostgresUserStore implements UserStore {
         WITH removed AS (
           DELETE FROM users WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
         ), closed AS (
-          SELECT user_id, session_id FROM login_sessions JOIN removed ON removed.id = user_id
+          SELECT user_id, session_id, expires_at FROM login_sessions
+          JOIN removed ON removed.id = user_id
           WHERE ended_at IS NULL
-          UNION ALL SELECT id, gen_random_uuid()::text FROM removed
+          UNION ALL SELECT id, gen_random_uuid()::text, NULL FROM removed
         ), refused AS (${REFUSE_CLOSED})
         SELECT id FROM removed`,
       values: [username, TOKEN_LIFE],
@@ -138,7 +143,7 @@ export class PostgresUserStore implements UserStore {
         ), closed AS (
           UPDATE login_sessions SET ended_at = clock_timestamp()
           FROM changed WHERE user_id = changed.id AND ended_at IS NULL
-          RETURNING user_id, session_id
+          RETURNING user_id, session_id, expires_at
         ), refused AS (${REFUSE_CLOSED}), logouts AS (
           INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id)
           SELECT user_id, 'logout', clock_timestamp(), 'offline', session_id FROM closed
