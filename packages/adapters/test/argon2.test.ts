@@ -1,7 +1,7 @@
 import { parseOptions } from '@node-rs/argon2';
 import { Argon2Hasher } from '@presence/adapters/argon2';
 import { expect } from 'chai';
-import { Turns } from '../dist/argon2/turns.js';
+import { Turns } from '../dist/process/turns.js';
 
 describe('A password hasher', () => {
   const hasher = new Argon2Hasher();

@@ -1,5 +1,5 @@
 import { createPool, PostgresLoginLimiter } from '@presence/adapters/postgres';
-import { Unavailable } from '@presence/domain';
+import { TooManyLogins, Unavailable } from '@presence/domain';
 import { expect } from 'chai';
 import { onEachDatabase } from './each-database.js';
 
@@ -19,29 +19,48 @@ onEachDatabase('PostgresLoginLimiter', (database) => {
     for (let n = 0; n < times; n++) await limiter.failed(username, address);
   }
 
-  it('has as many logins of an address under way as may fail, and one more for each that ends', async () => {
-    const address = '2001:db8:1:2::3';
-    const entered = await Promise.all(Array.from({ length: 5 }, () => limiter.enter(address)));
-    const order: number[] = [];
-    const waiting = [1, 2].map(async (turn) => {
-      const leave = await limiter.enter('2001:db8:1:2::4'); // Of one household.
-      order.push(turn);
-      return leave!;
-    });
-    expect(await limiter.enter(HOME), 'elsewhere').to.be.a('function');
-    expect(order).to.deep.equal([]);
-    entered[0]!();
-    (await waiting[0]!)();
-    (await waiting[1]!)();
-    expect(order).to.deep.equal([1, 2]);
-    expect(await limiter.enter(address)).to.be.a('function');
-  });
+  describe('lets logins of an address begin', () => {
+    /** Until whoever may begin has begun. */
+    const settled = () => new Promise(setImmediate);
+    /** Ends each login that has begun, oldest first. */
+    let ends: (() => void)[];
+    const login = (address: string) =>
+      limiter.inTurn(address, () => new Promise<void>((end) => ends.push(end)));
 
-  it('lets a thousand logins of an address wait, and no more', async () => {
-    const all = Array.from({ length: 5 + 1_000 }, () => limiter.enter(HOME));
-    expect(await limiter.enter(HOME)).to.equal(null);
-    for (const entered of all) (await entered)!();
-    expect(await limiter.enter(HOME)).to.be.a('function');
+    beforeEach(() => {
+      ends = [];
+    });
+
+    it('while not as many are under way as may fail, and one more for each that ends', async () => {
+      const all = Array.from({ length: 6 }, (_, at) => login(`2001:db8:1:2::${at}`)); // Of one household.
+      const elsewhere = login(HOME);
+      await settled();
+      expect(ends, 'five, and one elsewhere').to.have.length(6);
+      ends[0]!();
+      await settled();
+      expect(ends).to.have.length(7);
+      for (const end of ends) end();
+      await Promise.all([...all, elsewhere]);
+      void login('2001:db8:1:2::9');
+      await settled();
+      expect(ends).to.have.length(8);
+    });
+
+    it('one after the other, be it that they fail', async () => {
+      const failing = Array.from({ length: 20 }, () =>
+        limiter.inTurn(HOME, () => Promise.reject(new Error('no'))).catch(() => 'failed'),
+      );
+      expect(new Set(await Promise.all(failing))).to.deep.equal(new Set(['failed']));
+      expect(await limiter.inTurn(HOME, async () => 'in')).to.equal('in');
+    });
+
+    it('in their turn, where no more than a thousand wait', async () => {
+      const all = Array.from({ length: 5 + 1_000 }, () => limiter.inTurn(HOME, async () => 'in'));
+      const refusal = await limiter.inTurn(HOME, async () => 'in').catch((error: unknown) => error);
+      expect(refusal).to.be.instanceOf(TooManyLogins);
+      expect(new Set(await Promise.all(all))).to.deep.equal(new Set(['in']));
+      expect(await limiter.inTurn(HOME, async () => 'in')).to.equal('in');
+    });
   });
 
   it('blocks an account at an address once it has failed too often there', async () => {

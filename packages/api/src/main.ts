@@ -88,7 +88,7 @@ async function stop(signal: string): Promise<void> {
 }
 
 function cannotListen(error: unknown): never {
-  const fault = listenFault(error);
+  const fault = listenFault(error, 'PORT or OPS_PORT');
   if (fault === undefined) throw error;
   process.stderr.write(`${fault}\n`);
   process.exit(1);

@@ -24,6 +24,7 @@ import {
   type Submission,
   type TokenIssuer,
   type TokenVerifier,
+  TooManyLogins,
   Unauthenticated,
   Unavailable,
   type User,
@@ -135,12 +136,12 @@ export class World {
   };
 
   readonly limiter: LoginLimiter = {
-    enter: async () => {
-      if (this.loginsUnderWay === 2) return null;
+    inTurn: async (_address, login) => {
+      if (this.loginsUnderWay === 2) throw new TooManyLogins();
       this.loginsUnderWay++;
-      return () => {
+      return login().finally(() => {
         this.loginsUnderWay--;
-      };
+      });
     },
     blockedFor: async () => this.blockedFor,
     failed: async (username, address) => {

@@ -29,6 +29,14 @@ export class UsernameTaken extends Error {
   }
 }
 
+/** So many logins from one address wait for their turn that no more may. Try again later. */
+export class TooManyLogins extends Error {
+  override readonly name = 'TooManyLogins';
+  constructor() {
+    super('Too many logins from this address wait for their turn.');
+  }
+}
+
 /** Low severity: these rows are locked by somebody else. The rest of the batch may go on without them. */
 export class RowsLocked extends Error {
   override readonly name = 'RowsLocked';

@@ -20,6 +20,7 @@ export {
   InvalidCursor,
   RowRefused,
   RowsLocked,
+  TooManyLogins,
   Unauthenticated,
   Unavailable,
   UnknownUser,

@@ -43,7 +43,7 @@ function explain(error: unknown): string {
   if (error instanceof FolderTaken) {
     return `${error.message}\nStop it first, or set PRESENCE_DATA_DIR to another folder.`;
   }
-  const fault = listenFault(error);
+  const fault = listenFault(error, 'PORT, or OPS_PORT for the metrics,');
   if (fault !== undefined) return fault;
   if (code !== undefined && FOLDER_FAULTS.includes(code) && path !== undefined) {
     return `The data folder cannot be used: ${messageOf(error)}.\nSet PRESENCE_DATA_DIR to another one.`;

@@ -82,7 +82,7 @@ async function stop(signal: string): Promise<void> {
 }
 
 function cannotListen(error: unknown): never {
-  const fault = listenFault(error);
+  const fault = listenFault(error, 'OPS_PORT');
   if (fault === undefined) throw error;
   process.stderr.write(`${fault}\n`);
   process.exit(1);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
 import type { PasswordHasher } from '@presence/domain';
-import { Turns } from './turns.js';
+import { Turns } from '../process/turns.js';
 
 /**
  * Argon2id, the library's default, at the least that OWASP's Password Storage Cheat Sheet asks

@@ -54,8 +54,8 @@ export class PostgresLoginLimiter implements LoginLimiter {
    * has failed, and each would have its password hashed, 25 ms of a processor, before everybody else's.
    * The others wait, and by their turn the first have failed, or not.
    */
-  enter(address: string): Promise<(() => void) | null> {
-    return this.#pending.enter(network(address));
+  inTurn<T>(address: string, login: () => Promise<T>): Promise<T> {
+    return this.#pending.run(network(address), login);
   }
 
   async blockedFor(username: string, address: string): Promise<Duration> {

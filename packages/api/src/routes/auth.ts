@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { NO_SESSION, Unauthenticated, UnknownUser, type User, withEvent } from '@presence/domain';
+import {
+  NO_SESSION,
+  TooManyLogins,
+  Unauthenticated,
+  UnknownUser,
+  type User,
+  withEvent,
+} from '@presence/domain';
 import Type from 'typebox';
 import type { ApiContext } from '../context.js';
 import { forbidden, retryLater } from '../problem.js';
@@ -55,12 +62,11 @@ async function amongOthers<T>(
   { ip }: ApiContext,
   login: () => Promise<T>,
 ): Promise<T> {
-  const leave = await limiter.enter(ip);
-  if (leave === null) throw retryLater(429, 'Too many logins at once from your address.', 1_000);
   try {
-    return await login();
-  } finally {
-    leave();
+    return await limiter.inTurn(ip, login);
+  } catch (error) {
+    if (!(error instanceof TooManyLogins)) throw error;
+    throw retryLater(429, 'Too many logins at once from your address.', 1_000);
   }
 }
 

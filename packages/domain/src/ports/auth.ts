@@ -36,11 +36,11 @@ export interface PasswordHasher {
 /** Slows down guessing: counts failures alone, so that nobody can lock another's account. */
 export interface LoginLimiter {
   /**
-   * Begins an attempt, before anything is spent on it, once not too many from that address are under
-   * way.
-   * @returns what ends it; `null` where too many wait for that already
+   * Makes an attempt, before anything is spent on it, in its turn: once not too many from that address
+   * are under way. Whoever waits for it no longer leaves it to itself, and it ends all the same.
+   * @throws TooManyLogins where too many wait for their turn already; what `login` throws
    */
-  enter(address: string): Promise<(() => void) | null>;
+  inTurn<T>(address: string, login: () => Promise<T>): Promise<T>;
   /** @returns how long to wait before another attempt, 0 when it may be made now. */
   blockedFor(username: string, address: string): Promise<Duration>;
   failed(username: string, address: string): Promise<void>;

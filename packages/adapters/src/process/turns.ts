@@ -1,10 +1,21 @@
 /** Lets a number of jobs run at once; the others wait, first come first served. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
+  readonly #atOnce: number;
   #free: number;
 
   constructor(atOnce: number) {
+    this.#atOnce = atOnce;
     this.#free = atOnce;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether none runs, and so none waits. */
+  get idle(): boolean {
+    return this.#free === this.#atOnce;
   }
 
   async run<T>(job: () => Promise<T>): Promise<T> {
