@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { FaultCase } from './fault-case.js';
 import type { Sink } from './ledger.js';
 import type { Finding, FindingKind } from './reckoning.js';
@@ -72,8 +73,7 @@ export async function runCase(
     system.assertRunning();
   } catch (error) {
     if (error instanceof FoundAmiss) findings = [...error.findings];
-    else
-      trial.require(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    else trial.require(false, inspect(error));
     await trial.stopLoads();
   }
   return { fault, took: performance.now() - began, ...trial.outcome(findings) };

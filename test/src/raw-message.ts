@@ -29,6 +29,7 @@ const PROPERTIES = (1 << 15) | (1 << 13) | (1 << 12);
 const PERSISTENT = 2;
 /** What no queue takes comes back, before it is confirmed. */
 const MANDATORY = 1;
+/** For each of the broker's answers. */
 const TIMEOUT = 10_000;
 
 /**
@@ -88,24 +89,36 @@ function frames({ exchange, routingKey, body, headers }: RawMessage): Buffer[] {
   ];
 }
 
-/** @returns waits for the next method, and throws where it is another one */
+/**
+ * @returns waits for the next method, and throws where it is another one, or does not come; the
+ * error says which it was, since a broker that hangs up says nothing
+ */
 function methods(socket: Socket): (wanted: number) => Promise<void> {
   let rest = Buffer.alloc(0);
   const ended = new AbortController();
-  const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT)]);
-  for (const event of ['error', 'close']) socket.once(event, (reason) => ended.abort(reason));
+  socket.once('error', (error) => ended.abort(error));
+  socket.once('close', () => ended.abort(new Error('The broker has hung up')));
   socket.on('data', (chunk: Buffer) => {
     rest = Buffer.concat([rest, chunk]);
   });
   return async (wanted) => {
-    while (rest.length < 7 || rest.length < rest.readUInt32BE(3) + 8) {
-      await once(socket, 'data', { signal });
+    const name = `method ${wanted >> 16}.${wanted & 0xffff}`;
+    const late = new Error(`The broker took longer than ${TIMEOUT} ms for ${name}`);
+    const patience = setTimeout(() => ended.abort(late), TIMEOUT);
+    try {
+      while (rest.length < 7 || rest.length < rest.readUInt32BE(3) + 8) {
+        await once(socket, 'data', { signal: ended.signal });
+      }
+    } catch (error) {
+      throw new Error(`Waiting for ${name}`, { cause: ended.signal.reason ?? error });
+    } finally {
+      clearTimeout(patience);
     }
     const end = rest.readUInt32BE(3) + 8;
     const payload = rest.subarray(7, end - 1);
     rest = rest.subarray(end);
     if (payload.readUInt32BE(0) !== wanted) {
-      throw new Error(`The broker said ${payload.toString('latin1')}`);
+      throw new Error(`The broker said ${payload.toString('latin1')}, where ${name} was due`);
     }
   };
 }
