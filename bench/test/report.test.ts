@@ -15,6 +15,7 @@ const MACHINE = {
   load: 'wrk 4',
   loadBefore: 0.1,
   randomRead: 90,
+  unsteadiness: { share: 0.031, longest: 47.4 },
 };
 const RATIO: Figure = { what: '÷ Koa', value: 0.8, unit: 'ratio', floor: 0.7, goal: 0.9 };
 const TIME: Figure = { what: 'status: p99', value: 6, unit: 'ms', floor: 5, goal: 2 };
