@@ -2,61 +2,26 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AsOfPolicy,
   type AsOfStore,
-  type ChangeOutbox,
-  type ChangePublisher,
-  type DeadLetterPublisher,
   type Duration,
   type EventSource,
   type Millis,
-  type PresenceStore,
-  type RefusedEvent,
-  type SessionStore,
   Unavailable,
   untilPastSecond,
   WORKER_LEASE,
 } from '@presence/domain';
 import type { BatchWriter } from './batch-writer.js';
-import type { Logger } from './logger.js';
+import { type ChoreParts, Chores, type LoopMaker } from './chores.js';
 import { Loop, type LoopSettings } from './loop.js';
-import type { WorkerMetrics } from './metrics.js';
-import type { SharedClock } from './shared-clock.js';
 import type { Ticks } from './ticks.js';
 
-export interface WorkerParts {
+export interface WorkerParts extends ChoreParts {
   readonly broker: { readonly connected: boolean; readonly blocked: boolean };
   readonly source: EventSource;
   readonly writer: BatchWriter;
   readonly ticks: Ticks;
-  readonly store: PresenceStore;
-  readonly sessions: Pick<SessionStore, 'endExpired'>;
   readonly asOf: AsOfStore;
-  readonly outbox: ChangeOutbox;
-  readonly changes: ChangePublisher;
-  readonly deadLetters: DeadLetterPublisher;
-  readonly metrics: WorkerMetrics;
-  readonly logger: Logger;
   readonly now: () => Millis;
-  readonly clock: SharedClock;
 }
-
-/** Rows a sweep locks at once: short enough for heartbeats not to notice. */
-const SWEEP_ROWS = 1_000;
-/**
- * From the begin of one sweep to the next, of all workers: 11,900 users a second, where 10,000 are
- * promised. As fast as they could, sweeps took the processor from heartbeats and announcements.
- */
-const SWEEP_TURN: Duration = 84;
-const TURN_AWAITED: Duration = 10;
-const RELAYED_CHANGES = 1_000;
-/** Few: where the broker does not confirm one of them, all are dead-lettered again. */
-const BURIED_EVENTS = 100;
-/**
- * Changes that wait for a broker that stays away: some hundred bytes each, so a gigabyte at the
- * most. The oldest of more are dropped.
- */
-const MOST_CHANGES = 5_000_000;
-const EXPIRED_SESSIONS = 500;
-const PRUNED_SESSIONS = 10_000;
 
 /**
  * Past each second of the clock, as APIs and apps do it: so where nobody does anything all that is
@@ -103,10 +68,7 @@ const JOBS_TIMEOUT: Duration = 1_500;
 export class Worker {
   readonly #parts: WorkerParts;
   readonly #loops: readonly Loop[];
-  readonly #relay: Loop;
-  readonly #sweeping: Loop;
-  readonly #deferred: Loop;
-  readonly #burial: Loop;
+  readonly #chores: Chores;
   readonly #waiting = new Set<string>();
   readonly #seen = { database: false, broker: false };
   #databaseAnswers = false;
@@ -125,16 +87,9 @@ export class Worker {
 
   constructor(parts: WorkerParts, policy: AsOfPolicy) {
     this.#parts = parts;
-    this.#relay = this.#loop('relay', undefined, () => this.#relayChanges());
-    this.#sweeping = this.#loop('sweep', undefined, () => this.#sweep());
-    this.#deferred = this.#loop('deferred', undefined, () => this.#applyDeferred());
-    this.#burial = this.#loop('burial', undefined, () => this.#buryRefused());
+    const loop: LoopMaker = (name, interval, job) => this.#loop(name, interval, job);
+    this.#chores = new Chores(parts, loop, (count) => this.#everySeconds(count));
     this.#loops = [
-      this.#relay,
-      this.#sweeping,
-      this.#deferred,
-      this.#burial,
-      this.#loop('due', this.#everySeconds(1), () => this.#look()),
       this.#loop(
         'tick',
         () => this.#untilTick,
@@ -151,10 +106,7 @@ export class Worker {
         () => this.#untilAsOf,
         () => this.#advanceAsOf(policy),
       ),
-      this.#loop('trim', this.#everySeconds(60), () => this.#trimOutbox()),
-      this.#loop('counts', this.#everySeconds(5), () => parts.store.foldCounts()),
-      this.#loop('expired sessions', this.#everySeconds(10), () => this.#endExpiredSessions()),
-      this.#loop('prune', this.#everySeconds(600), () => this.#prune()),
+      ...this.#chores.loops,
     ];
   }
 
@@ -185,12 +137,13 @@ export class Worker {
 
   /** There may be changes to send on. */
   wakeRelay(): void {
-    this.#relay.wake();
+    this.#chores.wakeRelay();
   }
 
   /** Takes nothing more, commits and acknowledges what it holds, and lets go. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#chores.stop();
     await this.#parts.source.pause();
     await this.#parts.writer.close(DRAIN_TIMEOUT);
     await this.#parts.source.close(CLOSE_TIMEOUT);
@@ -281,62 +234,6 @@ export class Worker {
     return lag > BEHIND ? BEHIND_INTERVAL : untilPastSecond(AS_OF_AT, this.#parts.now());
   }
 
-  /** Where it cannot be seen together what is due, each job sees for itself: one may still be able. */
-  async #look(): Promise<void> {
-    try {
-      const { changes, deferred, refused, silent } = await this.#parts.store.due();
-      if (changes) this.#relay.wake();
-      if (deferred) this.#deferred.wake();
-      if (refused) this.#burial.wake();
-      if (silent) this.#sweeping.wake();
-    } catch (error) {
-      for (const loop of [this.#relay, this.#deferred, this.#burial, this.#sweeping]) loop.wake();
-      throw error;
-    }
-  }
-
-  async #relayChanges(): Promise<void> {
-    const { outbox, changes, metrics } = this.#parts;
-    let relayed = RELAYED_CHANGES;
-    while (relayed >= RELAYED_CHANGES && !this.#stopping) {
-      relayed = await outbox.relay(RELAYED_CHANGES, (batch) => changes.publish(batch));
-      if (relayed > 0) metrics.relayed(relayed);
-    }
-  }
-
-  async #trimOutbox(): Promise<void> {
-    const { outbox, metrics, logger } = this.#parts;
-    const dropped = await outbox.trim(MOST_CHANGES);
-    if (dropped === 0) return;
-    metrics.dropped(dropped);
-    logger.error({ changes: dropped }, 'Too many changes wait for the broker: the oldest are lost');
-  }
-
-  async #applyDeferred(): Promise<void> {
-    if ((await this.#parts.store.applyDeferred()) > 0) this.wakeRelay();
-  }
-
-  /** By itself: what the database takes does not wait for a broker that is slow to confirm. */
-  async #buryRefused(): Promise<void> {
-    const { store, metrics } = this.#parts;
-    let buried = BURIED_EVENTS;
-    while (buried >= BURIED_EVENTS && !this.#stopping) {
-      const reasons = await store.buryRefused(BURIED_EVENTS, (refused) => this.#bury(refused));
-      for (const reason of reasons) metrics.refused(reason, 1);
-      buried = reasons.length;
-    }
-  }
-
-  /** Told one by one: it may be a login or a logout that was answered as pending. */
-  async #bury(refused: readonly RefusedEvent[]): Promise<void> {
-    await this.#parts.deadLetters.publish(refused);
-    for (const { event, reason } of refused) {
-      const { userId, type, occurredAt } = event;
-      const facts = { userId, type, occurredAt: new Date(occurredAt), reason };
-      this.#parts.logger.error(facts, 'The database refuses an event that had been deferred');
-    }
-  }
-
   async #advanceAsOf(policy: AsOfPolicy): Promise<void> {
     const asked = performance.now();
     const advanced = this.#parts.asOf.advance(policy);
@@ -352,39 +249,6 @@ export class Worker {
     if (written) await this.#answered(asked);
     this.#progress = { asOf, lag: Math.max(0, now - asOf), readAt: asked, written };
     this.#parts.metrics.asOfLag(now - asOf);
-  }
-
-  /** Whoever has the turn goes on until no more are due; the others leave it to that one. */
-  async #sweep(): Promise<void> {
-    let mine = false;
-    while (!this.#stopping) {
-      const swept = await this.#parts.store.sweep(SWEEP_ROWS, SWEEP_TURN);
-      if (swept) this.#announceSwept(swept);
-      mine ||= swept !== null;
-      if (!mine || (swept !== null && swept < SWEEP_ROWS)) return;
-      await delay(TURN_AWAITED);
-    }
-  }
-
-  #announceSwept(swept: number): void {
-    this.#parts.metrics.swept(swept);
-    this.wakeRelay();
-  }
-
-  async #prune(): Promise<void> {
-    let pruned = PRUNED_SESSIONS;
-    while (pruned === PRUNED_SESSIONS && !this.#stopping) {
-      pruned = await this.#parts.store.prune(PRUNED_SESSIONS);
-    }
-  }
-
-  async #endExpiredSessions(): Promise<void> {
-    const { sessions, clock } = this.#parts;
-    let ended = EXPIRED_SESSIONS;
-    while (ended === EXPIRED_SESSIONS && !this.#stopping) {
-      const now = clock.earliest;
-      ended = now === undefined ? 0 : await sessions.endExpired(EXPIRED_SESSIONS, now);
-    }
   }
 
   #loop(name: string, interval: LoopSettings['interval'], job: () => Promise<unknown>): Loop {
