@@ -68,9 +68,9 @@ export class Leases {
   advance(now: Millis): Millis {
     for (const mark of this.#marks) this.#gather(mark, now);
     this.#marks = [];
-    const { live, gone } = livePublishers(this.#publishers(now), now, AS_OF_POLICY);
-    for (const { id } of gone) this.#leave(id);
-    this.#asOf = advanceAsOf(this.#asOf, live, now, AS_OF_POLICY);
+    const publishers = livePublishers(this.#publishers(now), now, AS_OF_POLICY);
+    for (const { id } of publishers.gone) this.#leave(id);
+    this.#asOf = advanceAsOf(this.#asOf, publishers, now, AS_OF_POLICY);
     return this.asOf;
   }
 

@@ -191,8 +191,11 @@ export function itKeepsAsOf(open: () => Promise<AsOfUnderTest>): void {
     const far = { ...interval(worker, 0, 60_000), kind: 'worker' } as const;
     await settle([far]);
     await advance();
-    await under.pool.query(`UPDATE presence_publishers SET gap_since = gap_since - interval '1 s'`);
     expect(await under.leases.renew(gapped)).to.equal(false);
+    expect(await advance(), 'something else may be missing').to.equal(start + 99);
+    await under.pool.query(`UPDATE presence_clock SET held_since = held_since - interval '40 s'`);
+    expect(await advance(), 'for 47 s').to.equal(start + 99);
+    await under.pool.query(`UPDATE presence_clock SET held_since = held_since - interval '10 s'`);
     expect(await advance()).to.equal(start + 59_999);
   });
 

@@ -11,7 +11,10 @@ export interface AsOf {
    * `null`: never, the database is new.
    */
   readonly movedAt: Millis | null;
-  /** Since when a stalled pipeline is whole again and waits for refused clients; else `null`. */
+  /**
+   * Since when a stalled pipeline is whole again and waits for refused clients; else `null`. It may
+   * lie ahead, where something is known to be missing: then the wait is longer by that.
+   */
   readonly heldSince: Millis | null;
 }
 
@@ -39,6 +42,8 @@ export interface AsOfPolicy {
   readonly stallAfter: Duration;
   /** How long after a stall clients get to speak before anybody is called silent. */
   readonly hold: Duration;
+  /** The same at least where somebody has been given up for a gap: more may be missing. */
+  readonly holdAfterLoss: Duration;
   /** How far behind the database's clock a whole pipeline may be: skewed publishers are. */
   readonly wholeWithin: Duration;
 }
@@ -47,14 +52,24 @@ export const APP_LEASE: Duration = 60_000;
 export const WORKER_LEASE: Duration = 8_000;
 
 export function asOfPolicy(heartbeatInterval: Duration, maxClockSkew: Duration): AsOfPolicy {
+  const [lostAfter, wholeWithin] = [30_000, maxClockSkew + 2_000];
   return {
     appLease: APP_LEASE,
     workerLease: WORKER_LEASE,
-    lostAfter: 30_000,
+    lostAfter,
     stallAfter: 10_000,
     hold: heartbeatInterval + 5_000,
-    wholeWithin: maxClockSkew + 2_000,
+    holdAfterLoss: lostAfter + wholeWithin,
+    wholeWithin,
   };
+}
+
+/** Those that as-of waits for, those that it does not wait for any more, and why. */
+export interface Publishers {
+  readonly live: readonly Publisher[];
+  readonly gone: readonly Publisher[];
+  /** Of those that are gone: they would be waited for if they said a word. */
+  readonly silent: readonly Publisher[];
 }
 
 /**
@@ -67,14 +82,12 @@ export function asOfPolicy(heartbeatInterval: Duration, maxClockSkew: Duration):
  * when the queue has been worked off, by every worker, to well after the gap was seen: a message
  * that is still held by anyone, for a locked row say, keeps that worker from saying so. Whoever is
  * given up learns of it when it renews its lease, and begins anew.
- *
- * `silent` are those of `gone` who would be waited for if they said a word.
  */
 export function livePublishers(
   publishers: readonly Publisher[],
   now: Millis,
   policy: AsOfPolicy,
-): { live: Publisher[]; gone: Publisher[]; silent: Publisher[] } {
+): Publishers {
   const isLive = (worker: Publisher) =>
     now - worker.heardAt <= policy.workerLease && !isLost(worker, now, policy);
   const workers = publishers.filter((one) => one.kind === 'worker' && isLive(one));
@@ -92,13 +105,14 @@ function isLost({ gapSince }: Publisher, reached: Millis, policy: AsOfPolicy): b
   return gapSince !== null && reached - gapSince > policy.lostAfter;
 }
 
-/** The next as-of, given the publishers that live at `now` (the database's clock). */
+/** The next as-of, given the publishers of `now` (the database's clock). */
 export function advanceAsOf(
   current: AsOf,
-  live: readonly Publisher[],
+  { live, gone, silent }: Publishers,
   now: Millis,
   policy: AsOfPolicy,
 ): AsOf {
+  if (gone.length > silent.length) return lossFound(current, now, policy);
   const reached = leastThrough(live);
   if (reached === undefined || reached <= current.asOf) return current;
   const moved: AsOf = { asOf: reached, movedAt: now, heldSince: null };
@@ -107,8 +121,19 @@ export function advanceAsOf(
   if (heldSince === null && !stalled) return moved;
   if (now - reached > policy.wholeWithin) return stillStalled(current, now, policy);
   // Of a hold, that nobody was there meanwhile: clients have not had their turn.
-  if (heldSince === null || stalled) return { ...current, movedAt: now, heldSince: now };
+  if (heldSince === null || stalled) {
+    return { ...current, movedAt: now, heldSince: Math.max(now, heldSince ?? now) };
+  }
   return now - heldSince >= policy.hold ? moved : { ...current, movedAt: now };
+}
+
+/**
+ * What a queue held is lost, or lies in one of several that has lost its workers: nobody can say how
+ * far that one is worked off. Then whoever begins anew soon has a gap again, and until that is as old
+ * as a whole pipeline may be behind it looks as if all were well: so it is looked at for longer.
+ */
+function lossFound(current: AsOf, now: Millis, { hold, holdAfterLoss }: AsOfPolicy): AsOf {
+  return { ...current, movedAt: now, heldSince: now + Math.max(0, holdAfterLoss - hold) };
 }
 
 /** However lately it looked as if the stall were over: as-of has stood since before it. */

@@ -6,6 +6,7 @@ export {
   asOfPolicy,
   livePublishers,
   type Publisher,
+  type Publishers,
   WORKER_LEASE,
 } from './as-of.js';
 export {

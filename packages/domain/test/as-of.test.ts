@@ -20,16 +20,21 @@ function worker(through: number, heardAt = through): Publisher {
   return { id: `worker ${through}`, kind: 'worker', through, heardAt, gapSince: null };
 }
 
+/** Where nobody is given up. */
+function advance(current: AsOf, live: readonly Publisher[], now: number): AsOf {
+  return advanceAsOf(current, { live, gone: [], silent: [] }, now, POLICY);
+}
+
 describe('As-of', () => {
   it('goes as far as the slowest publisher', () => {
-    const next = advanceAsOf(moving, [app(EPOCH + 500), worker(EPOCH + 300)], EPOCH + 600, POLICY);
+    const next = advance(moving, [app(EPOCH + 500), worker(EPOCH + 300)], EPOCH + 600);
     expect(next).to.deep.equal({ asOf: EPOCH + 300, movedAt: EPOCH + 600, heldSince: null });
   });
 
   it('stands while nobody is live, and while anybody stands', () => {
-    expect(advanceAsOf(moving, [], EPOCH + 600, POLICY)).to.equal(moving);
+    expect(advance(moving, [], EPOCH + 600)).to.equal(moving);
     const publishers = [app(EPOCH - 5), worker(EPOCH + 300)];
-    expect(advanceAsOf(moving, publishers, EPOCH + 600, POLICY)).to.equal(moving);
+    expect(advance(moving, publishers, EPOCH + 600)).to.equal(moving);
   });
 
   it('never moves back', () => {
@@ -39,12 +44,8 @@ describe('As-of', () => {
       fc.property(steps, (runs) => {
         let current = moving;
         for (const [throughs, now] of runs) {
-          const next = advanceAsOf(
-            current,
-            throughs.map((time) => app(time)),
-            now,
-            POLICY,
-          );
+          const live = throughs.map((time) => app(time));
+          const next = advance(current, live, now);
           expect(next.asOf).to.be.at.least(current.asOf);
           current = next;
         }
@@ -55,60 +56,99 @@ describe('As-of', () => {
 
   it('waits after a stall of over 10 s until clients have had their turn to speak', () => {
     const back = EPOCH + 20_000;
-    const held = advanceAsOf(moving, [worker(back)], back, POLICY);
+    const held = advance(moving, [worker(back)], back);
     expect(held).to.deep.equal({ asOf: EPOCH, movedAt: back, heldSince: back });
     const early = back + POLICY.hold - 1;
     const nearly = heldUntil(held, early);
     expect(nearly).to.deep.equal({ ...held, movedAt: early });
     const due = back + POLICY.hold;
-    expect(advanceAsOf(nearly, [worker(due)], due, POLICY).asOf).to.equal(due);
+    expect(advance(nearly, [worker(due)], due).asOf).to.equal(due);
   });
 
   it('waits anew where nobody was there for over 10 s of that turn', () => {
     const back = EPOCH + 20_000;
-    const held = advanceAsOf(moving, [worker(back)], back, POLICY);
+    const held = advance(moving, [worker(back)], back);
     const late = back + POLICY.hold;
-    const again = advanceAsOf(held, [worker(late)], late, POLICY);
+    const again = advance(held, [worker(late)], late);
     expect(again).to.deep.equal({ asOf: EPOCH, movedAt: late, heldSince: late });
     for (const nobody of [[], [worker(EPOCH)]]) {
       const soon = back + 10_000;
-      const absent = advanceAsOf(held, nobody, soon - 1, POLICY);
-      expect(advanceAsOf(absent, [worker(soon)], soon, POLICY).heldSince).to.equal(back);
-      const later = advanceAsOf(absent, [worker(soon + 1)], soon + 1, POLICY);
+      const absent = advance(held, nobody, soon - 1);
+      expect(advance(absent, [worker(soon)], soon).heldSince).to.equal(back);
+      const later = advance(absent, [worker(soon + 1)], soon + 1);
       expect(later.heldSince).to.equal(soon + 1);
     }
   });
 
   it('does not wait after a shorter one', () => {
     const back = EPOCH + 10_000;
-    expect(advanceAsOf(moving, [worker(back)], back, POLICY).asOf).to.equal(back);
+    expect(advance(moving, [worker(back)], back).asOf).to.equal(back);
   });
 
   it('does not take the time before its very first move for a stall', () => {
     const fresh: AsOf = { asOf: EPOCH, movedAt: null, heldSince: null };
     const late = EPOCH + 600_000;
-    expect(advanceAsOf(fresh, [worker(late)], late, POLICY).asOf).to.equal(late);
+    expect(advance(fresh, [worker(late)], late).asOf).to.equal(late);
   });
 
   it('begins to wait only once a backlog is worked off, and anew when it stalls again', () => {
     const back = EPOCH + 600_000;
-    const draining = advanceAsOf(moving, [worker(EPOCH + 60_000)], back, POLICY);
+    const draining = advance(moving, [worker(EPOCH + 60_000)], back);
     expect(draining).to.deep.equal(moving);
-    const held = advanceAsOf(draining, [worker(back)], back, POLICY);
+    const held = advance(draining, [worker(back)], back);
     const late = back + POLICY.hold;
-    const again = advanceAsOf(heldUntil(held, late - 1), [worker(back)], late, POLICY);
+    const again = advance(heldUntil(held, late - 1), [worker(back)], late);
     expect(again).to.include({ asOf: held.asOf, heldSince: null });
-    const whole = advanceAsOf(again, [worker(late + 1)], late + 1, POLICY);
+    const whole = advance(again, [worker(late + 1)], late + 1);
     expect(whole).to.include({ asOf: held.asOf, heldSince: late + 1 });
+  });
+
+  it('waits for longer after somebody was given up for a gap, in whatever intervals clients speak', () => {
+    for (const interval of [1_000, 30_000, 120_000]) {
+      const policy = asOfPolicy(interval, 15_000);
+      const found = EPOCH + 31_000;
+      const lost = { ...worker(EPOCH), gapSince: EPOCH };
+      const loss = { live: [app(found)], gone: [lost], silent: [] };
+      let current = advanceAsOf(moving, loss, found, policy);
+      const due = found + Math.max(interval + 5_000, 47_000);
+      for (let now = found + 1_000; now < due; now += 1_000) {
+        const seen = { live: [worker(now)], gone: [], silent: [] };
+        current = advanceAsOf(current, seen, now, policy);
+        expect(current.asOf, `${interval}: ${now - found}`).to.equal(EPOCH);
+      }
+      const seen = { live: [worker(due)], gone: [], silent: [] };
+      expect(advanceAsOf(current, seen, due, policy).asOf).to.equal(due);
+    }
+  });
+
+  it('does not forget that where nobody begins anew for over 10 s', () => {
+    const found = EPOCH + 31_000;
+    const lost = { ...worker(EPOCH), gapSince: EPOCH };
+    const first = advanceAsOf(moving, { live: [], gone: [lost], silent: [] }, found, POLICY);
+    const late = found + 11_000;
+    const again = advance(first, [worker(late)], late);
+    expect(again).to.deep.equal({ asOf: EPOCH, movedAt: late, heldSince: found + 12_000 });
+  });
+
+  it('waits no longer for those who were given up for their silence', () => {
+    const found = EPOCH + 70_000;
+    const silent = [app(EPOCH)];
+    const next = advanceAsOf(
+      moving,
+      { live: [worker(found)], gone: silent, silent },
+      found,
+      POLICY,
+    );
+    expect(next).to.deep.equal({ asOf: EPOCH, movedAt: found, heldSince: found });
   });
 
   /** Looked at each second, all being well. */
   function heldUntil(held: AsOf, until: number): AsOf {
     let current = held;
     for (let now = held.heldSince! + 1_000; now < until; now += 1_000) {
-      current = advanceAsOf(current, [worker(now)], now, POLICY);
+      current = advance(current, [worker(now)], now);
     }
-    return advanceAsOf(current, [worker(until)], until, POLICY);
+    return advance(current, [worker(until)], until);
   }
 });
 

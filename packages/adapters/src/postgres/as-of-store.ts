@@ -7,6 +7,7 @@ import {
   livePublishers,
   type Millis,
   type Publisher,
+  type Publishers,
 } from '@presence/domain';
 import type pg from 'pg';
 import { isLockTimeout } from './errors.js';
@@ -44,16 +45,16 @@ export class PostgresAsOfStore implements AsOfStore {
     const { now, version, mine, asOf, movedAt, heldSince } = rows[0]!;
     const current = { asOf, movedAt, heldSince };
     if (!mine) return { ...current, now, written: false };
-    const { live, gone, silent } = livePublishers(rows.flatMap(publisherOf), now, policy);
-    const next = advanceAsOf(current, live, now, policy);
-    const written = await this.#write(next, { gone, silent }, { now, version });
+    const publishers = livePublishers(rows.flatMap(publisherOf), now, policy);
+    const next = advanceAsOf(current, publishers, now, policy);
+    const written = await this.#write(next, publishers, { now, version });
     return { ...(written ? next : current), now, written };
   }
 
   /** @returns false where somebody else is or has been at it since, or it was too long ago. */
   async #write(
     { asOf, movedAt, heldSince }: AsOf,
-    { gone, silent }: Readonly<Record<'gone' | 'silent', readonly Publisher[]>>,
+    { gone, silent }: Publishers,
     { now, version }: Pick<ClockRow, 'now' | 'version'>,
   ): Promise<boolean> {
     const moments = [asOf, movedAt, heldSince, now];
