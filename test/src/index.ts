@@ -13,6 +13,7 @@ export { type ProcessOptions, startProcess } from './process.js';
 export { RabbitCluster } from './rabbit-cluster.js';
 export type { RabbitServer } from './rabbit-server.js';
 export { nestedHeaders, publishRaw } from './raw-message.js';
+export { declareSecondQueue, SECOND_QUEUE, splitQueue, uniteQueue } from './second-queue.js';
 export type { Server } from './server.js';
 export { type Services, services } from './services.js';
 export { TcpProxy } from './system/tcp-proxy.js';

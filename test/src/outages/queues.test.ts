@@ -6,15 +6,13 @@ import type { Child } from '../child.js';
 import { createDatabase } from '../database.js';
 import { eventually } from '../eventually.js';
 import { type RabbitServer, type Server, startPostgres, startRabbit } from '../index.js';
+import { declareSecondQueue, SECOND_QUEUE, splitQueue } from '../second-queue.js';
 import { ADD_PEOPLE, addPeopleValues, peopleFrom } from '../system/people.js';
 import { RunningSystem } from '../system/running-system.js';
 
 /** Short: so as-of moves on 15 s after a stall that is no loss. */
 const SETTINGS = { HEARTBEAT_INTERVAL: '10s', OFFLINE_AFTER: '21s' };
 const CHECK = { AMQP_TOPOLOGY: 'check' };
-const QUEUE = 'presence.writer';
-const SECOND_QUEUE = 'presence.writer.2';
-const EXCHANGE = 'presence.hash';
 const TALKERS = 20;
 /**
  * A gap counts as lost after 30 s, and its publisher begins anew. That comes to pass four times, and
@@ -46,7 +44,8 @@ describe('Two queues, of which one loses its only worker', function () {
     await (await system.startWorker()).end('SIGTERM'); // Tables and queues are there now.
     connection = await connect(broker.url);
     channel = await connection.createChannel();
-    await splitQueue();
+    await declareSecondQueue(channel);
+    await splitQueue(channel);
     await system.startWorker(CHECK);
     second = await startSecond();
     database = new pg.Client({ connectionString: system.database.url });
@@ -64,17 +63,6 @@ describe('Two queues, of which one loses its only worker', function () {
     await system?.stop();
     await Promise.all([broker?.dispose(), postgres?.dispose()]);
   });
-
-  /** As docs/production.md has it. */
-  async function splitQueue(): Promise<void> {
-    const hash = { durable: true, arguments: { 'hash-property': 'message_id' } };
-    await channel.assertExchange(EXCHANGE, 'x-consistent-hash', hash);
-    const quorum = { durable: true, arguments: { 'x-queue-type': 'quorum' } };
-    await channel.assertQueue(SECOND_QUEUE, { ...quorum, deadLetterExchange: 'presence.dead' });
-    for (const queue of [QUEUE, SECOND_QUEUE]) await channel.bindQueue(queue, EXCHANGE, '1');
-    await channel.bindExchange(EXCHANGE, 'presence.events', 'presence.#');
-    await channel.unbindQueue(QUEUE, 'presence.events', 'presence.#');
-  }
 
   function startSecond(): Promise<Child> {
     return system.startWorker({ ...CHECK, AMQP_QUEUE: SECOND_QUEUE });
