@@ -233,8 +233,8 @@ describe('RabbitMQ, when things break', () => {
   });
 
   for (const [kind, headers] of [
-    ['tables 15,000 deep', nestedHeaders('table', 15_000)],
-    ['arrays 20,000 deep', nestedHeaders('array', 20_000)],
+    ['tables 8,000 deep', nestedHeaders('table', 8_000)],
+    ['arrays 12,000 deep', nestedHeaders('array', 12_000)],
     ['an unsigned 64-bit integer', Buffer.from('\x01xL\xff\xff\xff\xff\xff\xff\xff\xff', 'latin1')],
   ] as const) {
     it(`reads a message whose headers are ${kind}`, async () => {
