@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +81,46 @@ describe('The lock of a data folder', () => {
   it('holds while a process of another host may be alive', async () => {
     await leaveLock({ pid: 1, host: 'elsewhere', since: '2026-01-01T00:00:00.000Z' });
     expect((await refusal()).message).to.contain('process 1 on elsewhere');
+  });
+
+  it('holds while its process is stopped, for however long', async () => {
+    const first = await lockInAnotherProcess();
+    process.kill(first.pid, 'SIGSTOP');
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(join(folder, 'lock'), longAgo, longAgo);
+    expect((await refusal()).message).to.contain(`process ${first.pid}`);
+    await first.kill();
+    await lockAndRelease();
+  });
+
+  it('holds for whoever has taken it after a dead process, and has not said so yet', async () => {
+    const dead = { pid: process.ppid, host: hostname(), birth: 'long ago', lock: '1-1' };
+    await leaveLock({ ...dead, since: '2026-01-01T00:00:00.000Z' });
+    expect((await refusal()).message).to.contain('just starting');
+  });
+
+  it('goes to one of many that come after a dead process, and leaves nothing behind', async () => {
+    const first = await lockInAnotherProcess();
+    await first.kill();
+    const entry = fileURLToPath(new URL('folder-lock-process.js', import.meta.url));
+    const children = Array.from({ length: 4 }, () => startProcess(entry, { args: [folder] }));
+    const outcomes = children.map((child) =>
+      child.waitForOutput(/locked/).then(
+        () => child,
+        () => null,
+      ),
+    );
+    const owners = (await Promise.all(outcomes)).filter((child) => child !== null);
+    expect(owners).to.have.length(1);
+    owners[0]!.endInput();
+    await owners[0]!.exited;
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it('leaves the modes of a folder that was there', async () => {
+    await mkdir(folder, { mode: 0o755 });
+    await lockAndRelease();
+    expect((await stat(folder)).mode & 0o777).to.equal(0o755);
   });
 
   it('shows the address of the database to its own account alone', async () => {

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import lockfile from 'proper-lockfile';
@@ -11,6 +12,8 @@ export interface FolderOwner {
   readonly since: string;
   /** What tells it from a later process of the same number, where the system says so. */
   readonly birth?: string | null;
+  /** Which lock it has: where there is another, whoever has that one has not said so yet. */
+  readonly lock?: string;
   /** How other processes of this account reach its database. */
   readonly database?: string;
 }
@@ -35,7 +38,8 @@ export interface FolderLock {
 
 /**
  * An owner on another host that has not touched its lock for so long is gone. Long, because making
- * a database blocks its process for seconds; on our own host we ask whether the process lives.
+ * a database blocks its process for seconds; on our own host we ask whether the process lives, which
+ * one that is stopped, or slept with its machine, does.
  */
 const STALE = 60_000;
 
@@ -47,16 +51,14 @@ const STALE = 60_000;
 export async function lockFolder(at: string, lost: (error: Error) => void): Promise<FolderLock> {
   const folder = resolve(at);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  const options = { lockfilePath: join(folder, 'lock'), stale: STALE, onCompromised: lost };
+  const path = join(folder, 'lock');
+  await clear(folder, path);
+  const options = { lockfilePath: path, stale: STALE, onCompromised: lost };
   const release = await lockfile.lock(folder, options).catch(async (error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
-    const owner = await folderOwner(folder);
-    if (owner === null || (await isAlive(owner))) throw new FolderTaken(folder, owner);
-    await rm(options.lockfilePath, { recursive: true, force: true });
-    return lockfile.lock(folder, options);
+    throw new FolderTaken(folder, await holder(folder, await identityOf(path)));
   });
-  const owner = await ourselves();
+  const owner = await ourselves(path);
   await writeOwner(folder, owner);
   return {
     folder,
@@ -88,18 +90,55 @@ function ownerFile(folder: string): string {
   return join(folder, 'owner.json');
 }
 
-async function ourselves(): Promise<FolderOwner> {
+async function ourselves(path: string): Promise<FolderOwner> {
   const { pid } = process;
   const since = new Date(Date.now() - process.uptime() * 1_000).toISOString();
-  return { pid, host: hostname(), since, birth: await birthOf(pid) };
+  const lock = await identityOf(path);
+  const owner = { pid, host: hostname(), since, birth: await birthOf(pid) };
+  return lock === null ? owner : { ...owner, lock };
+}
+
+/**
+ * Takes away what a process of this host has left that is no more.
+ * @throws FolderTaken where it lives, however long ago it has touched its lock
+ */
+async function clear(folder: string, path: string): Promise<void> {
+  const lock = await identityOf(path);
+  const owner = lock === null ? null : await holder(folder, lock);
+  if (owner === null || owner.host !== hostname()) return; // Its age decides.
+  if (await isAlive(owner)) throw new FolderTaken(folder, owner);
+  // Somebody else may just have done the same, and taken it: what is moved away is looked at.
+  const away = `${path}.${randomUUID()}`;
+  await rename(path, away).catch(unlessGone);
+  const moved = await identityOf(away);
+  if (moved !== null && moved !== lock) {
+    await rename(away, path);
+    throw new FolderTaken(folder, null);
+  }
+  await rm(away, { recursive: true, force: true });
+}
+
+/** Who says of himself that he has this lock; `null` where nobody has said so yet. */
+async function holder(folder: string, lock: string | null): Promise<FolderOwner | null> {
+  const owner = await folderOwner(folder);
+  return owner?.lock === undefined || owner.lock === lock ? owner : null;
+}
+
+/** What tells a lock from the one before it, whose inode it may have; `null` where there is none. */
+async function identityOf(path: string): Promise<string | null> {
+  const found = await stat(path, { bigint: true }).catch(unlessGone);
+  return found ? `${found.ino}-${found.birthtimeNs}` : null;
+}
+
+function unlessGone(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 /**
  * A number may be in use again, most of all in containers, where every start gets the same: the
- * moment of birth tells processes apart. What runs on other hosts is left to its lock's age.
+ * moment of birth tells processes apart.
  */
 async function isAlive(owner: FolderOwner): Promise<boolean> {
-  if (owner.host !== hostname()) return true;
   if (owner.pid === process.pid || !exists(owner.pid)) return false;
   return owner.birth === undefined || owner.birth === (await birthOf(owner.pid));
 }
