@@ -6,6 +6,9 @@ import { eventually, startProcess, temporaryFolder } from '@presence/test-servic
 import { expect } from 'chai';
 import pg from 'pg';
 
+/** Far longer than a test pauses within one. */
+const IDLE_TRANSACTION = 2_000;
+
 describe('Embedded Postgres', () => {
   let folder: string;
   let database: EmbeddedPostgres;
@@ -20,7 +23,7 @@ describe('Embedded Postgres', () => {
   after(close);
 
   async function open(): Promise<void> {
-    database = await startEmbeddedPostgres(folder);
+    database = await startEmbeddedPostgres(folder, { idleTransaction: IDLE_TRANSACTION });
     pool = new pg.Pool({ connectionString: database.url, max: 10 });
     pool.on('error', () => {});
   }
@@ -104,6 +107,19 @@ describe('Embedded Postgres', () => {
     ).connection.stream.destroy();
     expect((await waiting).rows).to.deep.equal([{ n: 0 }]);
     client.release(true);
+  });
+
+  it('ends a connection that sits in a transaction, however much others ask meanwhile', async () => {
+    const idle = new pg.Client({ connectionString: database.url });
+    const ended = new Promise<void>((resolve) => idle.once('end', resolve));
+    idle.on('error', () => {}); // 'end' follows.
+    await idle.connect();
+    await idle.query('BEGIN');
+    let asked = 0;
+    const asking = setInterval(() => void pool.query('SELECT 1').then(() => asked++), 100);
+    await ended;
+    await eventually(() => asked > IDLE_TRANSACTION / 100 / 2);
+    clearInterval(asking);
   });
 
   it('forgets the prepared statements of connections that have closed', async () => {

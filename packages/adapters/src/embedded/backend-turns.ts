@@ -1,5 +1,6 @@
 import type { PGlite } from '@electric-sql/pglite';
 import type { PGLiteSocketHandlerOptions } from '@electric-sql/pglite-socket';
+import type { Duration } from '@presence/domain';
 import { ownStatement, parsedStatement, typeOf } from './statement-names.js';
 
 /** What the socket handler asks of its queue; the library exports the type of its own alone. */
@@ -10,8 +11,8 @@ interface Turn {
   run(): Promise<void>;
 }
 
-/** How long a connection may sit in a transaction while others wait. */
-const IDLE_TRANSACTION = 15_000;
+/** How long a connection may sit in a transaction, or without a Sync, and say nothing. */
+const IDLE_TRANSACTION: Duration = 15_000;
 
 /**
  * Lets many connections take turns on the one backend that PGlite is. The library's own queue
@@ -23,6 +24,7 @@ export class BackendTurns {
   readonly #database: PGlite;
   /** Called with a connection that has sat in a transaction for too long; must close it. */
   readonly #evict: (connection: number) => void;
+  readonly #idleTransaction: Duration;
   #waiting: Turn[] = [];
   #holder: number | null = null;
   #working = false;
@@ -30,9 +32,14 @@ export class BackendTurns {
   #patience: NodeJS.Timeout | undefined;
   readonly #statements = new Map<number, Set<string>>();
 
-  constructor(database: PGlite, evict: (connection: number) => void) {
+  constructor(
+    database: PGlite,
+    evict: (connection: number) => void,
+    idleTransaction: Duration = IDLE_TRANSACTION,
+  ) {
     this.#database = database;
     this.#evict = evict;
+    this.#idleTransaction = idleTransaction;
   }
 
   /** As the handler takes it: it calls the three methods of that name. */
@@ -111,8 +118,9 @@ export class BackendTurns {
   async #work(): Promise<void> {
     if (this.#working) return;
     this.#working = true;
-    clearTimeout(this.#patience);
     for (let turn = this.#next(); turn !== undefined; turn = this.#next()) {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
       this.#holder = turn.connection;
       await turn.run();
     }
@@ -128,9 +136,9 @@ export class BackendTurns {
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
   }
 
+  /** From its own last word on, however much others say meanwhile. */
   #watch(holder: number): void {
-    this.#patience = setTimeout(() => this.#evict(holder), IDLE_TRANSACTION);
-    this.#patience.unref();
+    this.#patience ??= setTimeout(() => this.#evict(holder), this.#idleTransaction).unref();
   }
 
   #own(connection: number, message: Uint8Array): Uint8Array {

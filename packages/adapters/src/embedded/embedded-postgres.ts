@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketHandler } from '@electric-sql/pglite-socket';
+import type { Duration } from '@presence/domain';
 import { BackendTurns } from './backend-turns.js';
 import { DurableFiles, durableParameters } from './durable-files.js';
 import { Housekeeping } from './housekeeping.js';
@@ -18,6 +19,8 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** Told of housekeeping that failed; it is tried again. */
   readonly onError?: (error: unknown) => void;
+  /** After this long a connection that sits in a transaction and says nothing is ended. Default 15 s. */
+  readonly idleTransaction?: Duration;
 }
 
 /** The longest path of a socket on macOS; Linux allows four more. */
@@ -34,7 +37,7 @@ const SMALL_LOG = ['-c', 'min_wal_size=32MB', '-c', 'max_wal_size=64MB'];
  */
 export async function startEmbeddedPostgres(
   at: string,
-  { onError = () => {} }: EmbeddedOptions = {},
+  { onError = () => {}, idleTransaction }: EmbeddedOptions = {},
 ): Promise<EmbeddedPostgres> {
   const folder = resolve(at);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -43,7 +46,8 @@ export async function startEmbeddedPostgres(
     startParams: [...durableParameters(PGlite.defaultStartParams), ...SMALL_LOG],
   });
   const connections = new Map<number, Socket>();
-  const turns = new BackendTurns(database, (connection) => connections.get(connection)?.destroy());
+  const evict = (connection: number) => void connections.get(connection)?.destroy();
+  const turns = new BackendTurns(database, evict, idleTransaction);
   const server = createServer((socket) => void serve(socket, turns, connections));
   const url = await listen(server, folder);
   const housekeeping = new Housekeeping(url, onError);
