@@ -116,10 +116,16 @@ describe('Embedded Postgres', () => {
     await idle.connect();
     await idle.query('BEGIN');
     let asked = 0;
-    const asking = setInterval(() => void pool.query('SELECT 1').then(() => asked++), 100);
+    const ask = async () => {
+      const another = new pg.Client({ connectionString: database.url });
+      await another.connect();
+      await another.end();
+      asked++;
+    };
+    const asking = setInterval(() => void ask(), 100);
     await ended;
-    await eventually(() => asked > IDLE_TRANSACTION / 100 / 2);
     clearInterval(asking);
+    await eventually(() => asked > IDLE_TRANSACTION / 100 / 2);
   });
 
   it('forgets the prepared statements of connections that have closed', async () => {
