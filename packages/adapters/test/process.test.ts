@@ -16,6 +16,18 @@ describe('A process', () => {
     expect(child.stdout).to.include('presence_unhandled_errors_total 3');
   });
 
+  it('is stopped by one signal, and not cut short by more of them', async () => {
+    const entry = fileURLToPath(new URL('stopping-process.js', import.meta.url));
+    const child = startProcess(entry);
+    await child.waitForOutput(/started/);
+    process.kill(child.pid, 'SIGTERM');
+    await child.waitForOutput(/stopping for SIGTERM/);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(child.pid, signal);
+    child.endInput();
+    expect((await child.exited).code).to.equal(0);
+    expect(child.stdout.match(/stopping/g)).to.have.length(1);
+  });
+
   it('keeps its heap little above what it remembers, if told so', async () => {
     const entry = fileURLToPath(new URL('heap-process.js', import.meta.url));
     const most = async (...args: string[]) => {

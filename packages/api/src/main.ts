@@ -5,6 +5,7 @@ import {
   createLogger,
   keepHeapSmall,
   listenFault,
+  onStopSignal,
   outliveErrors,
 } from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
@@ -49,7 +50,7 @@ const ops = await startOpsServer({
   registry,
   health: () => api.health(),
 }).catch(cannotListen);
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+onStopSignal((signal) => void stop(signal));
 broker.start();
 outliveErrors(logger, registry);
 await migrateWhenThere().catch(cannotMigrate);

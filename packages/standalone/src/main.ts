@@ -1,5 +1,5 @@
 import { FolderTaken } from '@presence/adapters/embedded';
-import { listenFault, outliveErrors } from '@presence/adapters/process';
+import { listenFault, onStopSignal, outliveErrors } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { HELP, startOptions } from './command-line.js';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -18,10 +18,7 @@ async function main(): Promise<void> {
     return;
   }
   const starting = startStandalone(process.env, options, stopping.signal);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void stop(starting, signal));
-    process.on(signal, () => {}); // A second one does not cut the first one's work short.
-  }
+  onStopSignal((signal) => void stop(starting, signal));
   const { welcome, logger, registry } = await starting;
   outliveErrors(logger, registry);
   process.stdout.on('error', () => {}); // A terminal that has gone: nobody reads the welcome.

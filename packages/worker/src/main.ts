@@ -4,6 +4,7 @@ import {
   createLogger,
   keepHeapSmall,
   listenFault,
+  onStopSignal,
   outliveErrors,
 } from '@presence/adapters/process';
 import { processRegistry, startOpsServer } from '@presence/adapters/prometheus';
@@ -41,7 +42,7 @@ const ops = await startOpsServer({
   health: () => health.report(),
 }).catch(cannotListen);
 const stopping = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+onStopSignal((signal) => void stop(signal));
 
 outliveErrors(logger, registry);
 await start().catch(cannotStart);

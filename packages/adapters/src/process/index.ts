@@ -2,3 +2,4 @@ export { collectAlone, keepHeapSmall } from './heap.js';
 export { listenFault } from './listen-fault.js';
 export { createLogger, logFile } from './logger.js';
 export { outliveErrors } from './outlive-errors.js';
+export { onStopSignal } from './stop-signals.js';
