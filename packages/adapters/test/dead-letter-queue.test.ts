@@ -134,6 +134,8 @@ describe('The queue of dead letters', () => {
       number: 1,
       reason: 'unknown_user',
       refusedAt: 1_700_000_000_000,
+      occurredAt: 1_700_000_000_000,
+      routingKey: '',
       body: Buffer.from('1'),
       looks: 1,
     });
@@ -159,6 +161,17 @@ describe('The queue of dead letters', () => {
     expect(event!.content).to.deep.equal(body);
     expect(event!.properties).to.include({ timestamp: 1_700_000_000, deliveryMode: 2 });
     expect(await look()).to.deep.equal([2]);
+  });
+
+  it('replays at the time that the event had, not that of its refusal', async () => {
+    const headers = { 'x-presence-occurred-at': '2023-11-14T22:13:19.500Z' };
+    await fill(1, { timestamp: 1_700_000_000, headers });
+    const replaying = await queue();
+    const [letter] = await take(replaying);
+    expect(letter).to.include({ occurredAt: 1_699_999_999_500, refusedAt: 1_700_000_000_000 });
+    await replaying.replay(letter!, [{ routingKey: 'presence.heartbeat', body: letter!.body }]);
+    const [event] = await operator.drain('presence.writer');
+    expect(event!.properties.timestamp).to.equal(1_699_999_999);
   });
 
   it('keeps a letter whose event no queue takes', async () => {

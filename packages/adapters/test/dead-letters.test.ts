@@ -14,7 +14,7 @@ describe('A dead letter', () => {
     };
     const letters = new DeadLetters(channel, 300);
     const refusal = { reason: 'invalid_json', body: Buffer.from('{') } as const;
-    expect(await letters.publish(refusal, () => false)).to.equal(false);
+    expect(await letters.publish(refusal, 0, () => false)).to.equal(false);
     expect(attempts).to.equal(2);
   });
 });

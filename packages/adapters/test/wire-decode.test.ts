@@ -179,6 +179,9 @@ describe('The decoder of messages', () => {
     const thousand = Array.from({ length: 1_000 }, () => HEARTBEAT);
     expect(read('presence.batch', thousand).events).to.have.length(1_000);
     expect(reasons('presence.batch', [...thousand, HEARTBEAT])).to.deep.equal(['too_many']);
+    expect(reasons('presence.logout', [...thousand, HEARTBEAT])).to.deep.equal([
+      'routing_key_mismatch',
+    ]);
   });
 
   it('takes an empty batch', () => {

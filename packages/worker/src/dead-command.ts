@@ -181,10 +181,17 @@ function replayable(
   if (reason !== undefined && letter.reason !== reason) return undefined;
   const messages = replayOf(letter, now);
   // Under the key that fits it would pass by the topic permissions that its sender has.
-  if (typeof messages !== 'string' && letter.reason === MISMATCH && reason === undefined) {
-    return `${MISMATCH}: look whether its sender may say it, then replay --reason ${MISMATCH}`;
+  if (typeof messages !== 'string' && reason === undefined && isMisplaced(letter, messages)) {
+    return `${MISMATCH}: look whether its sender may say it, then replay --reason ${printable(letter.reason)}`;
   }
   return messages;
+}
+
+/** What the broker has refused, nobody has judged yet: its key is still there. */
+function isMisplaced(letter: DeadLetter, messages: readonly ReplayedMessage[]): boolean {
+  if (letter.reason === MISMATCH) return true;
+  if (letter.routingKey === '') return false;
+  return messages.some(({ routingKey }) => routingKey !== letter.routingKey);
 }
 
 function replayedText(
@@ -197,7 +204,7 @@ function replayedText(
   const isCutShort = looked < total && replayed !== limit;
   return [
     `${counted(replayed)} replayed.\n`,
-    stay > 0 ? `${counted(stay)} stay:\n${countsText(staying)}` : '',
+    stay > 0 ? `${counted(stay)} ${stay === 1 ? 'stays' : 'stay'}:\n${countsText(staying)}` : '',
     replayed > 0 ? 'What the worker refuses again comes back to the end of the queue.\n' : '',
     isCutShort ? windowText(looked, 'replay') : '',
   ].join('');

@@ -47,10 +47,10 @@ function batchesOf({ body }: DeadLetter, events: readonly unknown[]): ReplayedMe
 /** The worker refuses the bad ones among others again; where all are bad, nothing is gained. */
 function obstacleTo(
   { routingKey, body }: ReplayedMessage,
-  { refusedAt }: DeadLetter,
+  { occurredAt }: DeadLetter,
   now: Millis,
 ): Obstacle | undefined {
-  const message = { routingKey, body, timestamp: refusedAt, receivedAt: now };
+  const message = { routingKey, body, timestamp: occurredAt, receivedAt: now };
   const { events, refusals } = decode(message, { maxClockSkew: 0 });
   if (events.length > 0) return undefined;
   const reason = refusals[0]?.reason ?? 'invalid_event';

@@ -222,6 +222,34 @@ describe('npm run dead', function () {
       expect((await replayed()).map(([key]) => key)).to.deep.equal(['presence.logout']);
     });
 
+    it('nor one that the broker has refused before anybody judged its key', async () => {
+      const options = { headers: { 'x-first-death-reason': 'delivery_limit' }, persistent: true };
+      const forged = { type: 'logout', user_id: 1, occurred_at: '2023-11-14T22:13:19.000Z' };
+      for (const event of [forged, heartbeat(1)]) {
+        const body = Buffer.from(JSON.stringify(event));
+        channel.publish('presence.dead', 'presence.heartbeat', body, options);
+      }
+      await channel.waitForConfirms();
+      const { stdout } = await dead('replay');
+      expect(stdout).to.match(/^1 dead letter replayed\.\n1 dead letter stays:/);
+      expect(stdout).to.include('replay --reason broker:delivery_limit');
+      expect((await replayed()).map(([key]) => key)).to.deep.equal(['presence.heartbeat']);
+      await dead('replay', '--reason', 'broker:delivery_limit');
+      expect((await replayed()).map(([key]) => key)).to.deep.equal(['presence.logout']);
+    });
+
+    it('leaves what its message had dated ahead until that time has come', async () => {
+      const headers = {
+        'x-presence-reason': 'future_timestamp',
+        'x-presence-occurred-at': new Date(Date.now() + 3_600_000).toISOString(),
+      };
+      const body = Buffer.from(JSON.stringify(heartbeat(7)));
+      channel.publish('presence.dead', '', body, { headers, timestamp: REFUSED_AT });
+      await channel.waitForConfirms();
+      expect((await dead('replay')).stdout).to.include('its time is still to come');
+      await left(1);
+    });
+
     it('splits an array of too many into messages that are taken', async () => {
       await refuse(
         'too_many',

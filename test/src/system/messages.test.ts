@@ -6,6 +6,7 @@ import { type Api, RunningSystem } from './running-system.js';
 
 interface DeadLetter {
   readonly reason: string;
+  readonly occurredAt?: string;
   readonly body: string;
 }
 
@@ -59,7 +60,9 @@ describe('Another service that publishes to RabbitMQ', function () {
   async function nextDeadLetter(): Promise<DeadLetter> {
     const message = await eventually(() => channel.get('presence.dead', { noAck: true }));
     const { properties, content } = message as GetMessage;
-    return { reason: properties.headers?.['x-presence-reason'], body: content.toString() };
+    const { 'x-presence-reason': reason, 'x-presence-occurred-at': occurredAt } =
+      properties.headers ?? {};
+    return { reason, occurredAt, body: content.toString() };
   }
 
   it('is heard in reads', async () => {
@@ -126,6 +129,18 @@ describe('Another service that publishes to RabbitMQ', function () {
       await shows(fresh[0]!, 'online');
     });
   }
+
+  it('has the time that its message said kept beside what is refused', async () => {
+    const seconds = Math.floor(Date.now() / 1_000) - 3_600;
+    const events = [999_998, 999_999].map((id) => ({ type: 'heartbeat', user_id: id }));
+    await publish('batch', events, { timestamp: seconds });
+    const letters = [await nextDeadLetter(), await nextDeadLetter()];
+    const said = new Date(seconds * 1_000).toISOString();
+    expect(letters.map(({ occurredAt }) => occurredAt)).to.deep.equal([said, said]);
+    await publish('heartbeat', events[0]);
+    const { occurredAt } = await nextDeadLetter();
+    expect(Date.now() - Date.parse(occurredAt!)).to.be.within(-2_000, 60_000);
+  });
 
   it('loses one event of an array, not the others', async () => {
     const [first, second] = fresh.splice(0, 2);

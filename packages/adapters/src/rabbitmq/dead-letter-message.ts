@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import type { Refusal } from '@presence/domain';
-import { DEAD_LETTERS, REASON_HEADER } from '../wire/names.js';
+import type { Millis, Refusal } from '@presence/domain';
+import { DEAD_LETTERS, OCCURRED_HEADER, REASON_HEADER } from '../wire/names.js';
+import { formatTime } from '../wire/time-text.js';
 import type { Outgoing } from './confirmed-channel.js';
 import { properties } from './message-properties.js';
 
-/** What is refused as the message that says so. */
-export function deadLetter({ reason, body }: Refusal): Outgoing {
-  const options = properties({ messageId: randomUUID(), headers: { [REASON_HEADER]: reason } });
+/**
+ * What is refused as the message that says so.
+ * @param occurredAt when it happened, where it does not say so itself: its message goes, and knew
+ */
+export function deadLetter({ reason, body }: Refusal, occurredAt?: Millis): Outgoing {
+  const dated = occurredAt === undefined ? {} : { [OCCURRED_HEADER]: formatTime(occurredAt) };
+  const headers = { [REASON_HEADER]: reason, ...dated };
+  const options = properties({ messageId: randomUUID(), headers });
   return { exchange: DEAD_LETTERS, routingKey: '', body: Buffer.from(body), options };
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Duration, type Millis, Unavailable } from '@presence/domain';
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
-import { DEAD_LETTERS, EVENTS_EXCHANGE, REASON_HEADER } from '../wire/names.js';
+import { DEAD_LETTERS, EVENTS_EXCHANGE, OCCURRED_HEADER, REASON_HEADER } from '../wire/names.js';
+import { parseTime } from '../wire/time-text.js';
 import { BrokerConnection, type ConnectionOptions, type Participant } from './broker-connection.js';
 import { ConfirmedChannel } from './confirmed-channel.js';
 import { properties } from './message-properties.js';
@@ -32,6 +33,13 @@ export interface DeadLetter {
   readonly reason: string;
   /** To the second; `undefined` where the message does not say. */
   readonly refusedAt: Millis | undefined;
+  /** When its events happened that do not say so themselves. */
+  readonly occurredAt: Millis | undefined;
+  /**
+   * Under which it was published where the broker itself has refused it; empty where a worker has,
+   * which had judged the key before.
+   */
+  readonly routingKey: string;
   readonly body: Buffer;
   /** How often it was handed out before: every look counts as a delivery. */
   readonly looks: number;
@@ -217,12 +225,15 @@ export class DeadLetterQueue implements Participant {
   }
 }
 
-function letterOf({ properties, content }: ConsumeMessage, number: number): DeadLetter {
+function letterOf({ fields, properties, content }: ConsumeMessage, number: number): DeadLetter {
   const { headers = {}, timestamp } = properties;
+  const refusedAt = typeof timestamp === 'number' ? timestamp * 1_000 : undefined;
   return {
     number,
     reason: reasonOf(headers),
-    refusedAt: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
+    refusedAt,
+    occurredAt: parseTime(String(headers[OCCURRED_HEADER])) ?? refusedAt,
+    routingKey: fields.routingKey,
     body: content,
     looks: Number(headers['x-delivery-count'] ?? 0),
   };
@@ -234,9 +245,9 @@ function reasonOf(headers: Readonly<Record<string, unknown>>): string {
   return brokers === undefined ? 'unknown' : `broker:${brokers}`;
 }
 
-/** An event that bears no time of its own happened when it was refused, not when it is replayed. */
-function dated({ refusedAt }: DeadLetter): { timestamp?: number } {
-  return refusedAt === undefined ? {} : { timestamp: refusedAt / 1_000 };
+/** An event that bears no time of its own did not happen when it is replayed. */
+function dated({ occurredAt }: DeadLetter): { timestamp?: number } {
+  return occurredAt === undefined ? {} : { timestamp: Math.floor(occurredAt / 1_000) };
 }
 
 function missing(cause: Error): NoDeadLetterQueue {

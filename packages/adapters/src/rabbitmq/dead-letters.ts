@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Duration, Refusal } from '@presence/domain';
+import type { Duration, Millis, Refusal } from '@presence/domain';
 import type { ConfirmedChannel } from './confirmed-channel.js';
 import { deadLetter } from './dead-letter-message.js';
 import { properties } from './message-properties.js';
@@ -23,13 +23,14 @@ export class DeadLetters {
 
   /**
    * Tries until the broker has confirmed the dead letter; under an alarm it waits for its end.
+   * @param occurredAt when it happened, where it does not say so itself
    * @returns false where `abandoned` became true first, or time has run out.
    */
-  async publish(refusal: Refusal, abandoned: () => boolean): Promise<boolean> {
+  async publish(refusal: Refusal, occurredAt: Millis, abandoned: () => boolean): Promise<boolean> {
     const until = performance.now() + this.#holdAtMost;
     while (!abandoned() && performance.now() < until) {
       try {
-        await this.#channel.publishNow(deadLetter(refusal));
+        await this.#channel.publishNow(deadLetter(refusal, occurredAt));
         return true;
       } catch {
         // Not confirmed, for whatever reason: the original is still there, and so are we.

@@ -132,26 +132,27 @@ export class RabbitmqSource implements EventSource, Participant {
     acknowledgements: Acknowledgements,
     message: ConsumeMessage,
   ): Promise<void> {
-    const delivery = this.#decode(message);
+    const receivedAt = this.#clock();
+    const delivery = this.#decode(message, receivedAt);
     this.#options.metrics?.delivered?.(delivery.events.length, message.content.length);
     const verdict = await handler(delivery);
     const tag = message.fields.deliveryTag;
     const isSettled =
       verdict.kind === 'settled' &&
-      (await this.#conclude(acknowledgements, message, delivery, verdict));
+      (await this.#conclude(acknowledgements, message, receivedAt, delivery, verdict));
     if (isSettled) acknowledgements.settle(tag);
     else if (!acknowledgements.closed) this.#requeue(acknowledgements, tag);
     this.#settled?.();
   }
 
-  #decode({ fields, properties, content }: ConsumeMessage): Delivery {
-    const { timestamp, headers, replyTo: awaiting } = properties;
+  #decode({ fields, properties, content }: ConsumeMessage, receivedAt: Millis): Delivery {
+    const { headers, replyTo: awaiting } = properties;
     return decode(
       {
         routingKey: fields.routingKey,
         body: content,
-        timestamp: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
-        receivedAt: this.#clock(),
+        timestamp: timestampOf(properties),
+        receivedAt,
         progress: headers?.[PROGRESS_HEADER],
         awaited: awaiting !== undefined,
       },
@@ -174,12 +175,15 @@ export class RabbitmqSource implements EventSource, Participant {
   async #conclude(
     acknowledgements: Acknowledgements,
     { properties }: ConsumeMessage,
+    receivedAt: Millis,
     delivery: Delivery,
     verdict: Settled,
   ): Promise<boolean> {
     const refusals = allRefusals(delivery, verdict);
+    const occurredAt = timestampOf(properties) ?? receivedAt;
+    const abandoned = () => acknowledgements.closed;
     for (const refusal of refusals) {
-      if (!(await this.#deadLetters.publish(refusal, () => acknowledgements.closed))) return false;
+      if (!(await this.#deadLetters.publish(refusal, occurredAt, abandoned))) return false;
       this.#options.metrics?.refused?.(refusal.reason);
     }
     const reply = properties.replyTo === undefined ? undefined : replyTo(verdict, refusals);
@@ -201,6 +205,11 @@ export class RabbitmqSource implements EventSource, Participant {
     });
     this.#settled = undefined;
   }
+}
+
+/** When a message says that it was sent, if it does; AMQP counts in seconds. */
+function timestampOf({ timestamp }: ConsumeMessage['properties']): Millis | undefined {
+  return typeof timestamp === 'number' ? timestamp * 1_000 : undefined;
 }
 
 /** Resolves with the broker's answer, or without: a connection that is lost meanwhile leaves none. */

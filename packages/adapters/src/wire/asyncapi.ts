@@ -6,6 +6,7 @@ import {
   EVENTS_EXCHANGE,
   eventKey,
   MAX_BODY_BYTES,
+  OCCURRED_HEADER,
   PROGRESS_HEADER,
   REASON_HEADER,
   WRITER_QUEUE,
@@ -159,6 +160,12 @@ function messages() {
           [REASON_HEADER]: {
             type: 'string',
             pattern: `^(${REFUSALS.join('|')}|database:[0-9A-Z]{5})$`,
+          },
+          [OCCURRED_HEADER]: {
+            type: 'string',
+            format: 'date-time',
+            description:
+              'When it happened where it bears no `occurred_at`: what the `timestamp` of its message said, or else when that was received.',
           },
         },
       },

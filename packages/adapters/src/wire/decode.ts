@@ -78,10 +78,12 @@ function decodeArray(
   rules: DecodeRules,
 ): Decoded {
   const { body, routingKey } = message;
-  if (elements.length > MAX_BATCH_EVENTS) return refusedWhole(body, 'too_many');
-  if (elements.length === 0 && routingKey !== BATCH_KEY) {
+  const isTooMany = elements.length > MAX_BATCH_EVENTS;
+  // First: what may not be said under this key is not to be split and said under another.
+  if (routingKey !== BATCH_KEY && (isTooMany || elements.length === 0)) {
     return refusedWhole(body, 'routing_key_mismatch');
   }
+  if (isTooMany) return refusedWhole(body, 'too_many');
   const results = elements.map((element) => acceptEvent(message, element, true, rules));
   // Once for all that are refused, however many: a look for one goes through the whole text.
   let texts: readonly string[] | undefined;

@@ -12,6 +12,8 @@ export const CHANGES_EXCHANGE = 'presence.changes';
 export const BATCH_KEY = 'presence.batch';
 /** Why a dead letter is one. */
 export const REASON_HEADER = 'x-presence-reason';
+/** When those events of a dead letter happened that do not say so themselves, as RFC 3339. */
+export const OCCURRED_HEADER = 'x-presence-occurred-at';
 /** What a publisher has recorded by the message that bears it. */
 export const PROGRESS_HEADER = 'x-presence-progress';
 
