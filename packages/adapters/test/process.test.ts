@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger, logFile } from '@presence/adapters/process';
+import { createLogger, logFile, messageOf } from '@presence/adapters/process';
 import { startProcess, temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
 
@@ -26,6 +26,11 @@ describe('A process', () => {
     child.endInput();
     expect((await child.exited).code).to.equal(0);
     expect(child.stdout.match(/stopping/g)).to.have.length(1);
+  });
+
+  it('tells of an error of many parts what each of them says', () => {
+    const error = new AggregateError([new Error('::1 refused'), new Error('127.0.0.1 refused')]);
+    expect(messageOf(error)).to.equal('::1 refused; 127.0.0.1 refused');
   });
 
   it('keeps its heap little above what it remembers, if told so', async () => {

@@ -1,5 +1,5 @@
 import { FolderTaken } from '@presence/adapters/embedded';
-import { listenFault, onStopSignal, outliveErrors } from '@presence/adapters/process';
+import { listenFault, messageOf, onStopSignal, outliveErrors } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { HELP, startOptions } from './command-line.js';
 import { type Standalone, startStandalone } from './standalone.js';
@@ -48,11 +48,6 @@ function explain(error: unknown): string {
   if (error instanceof Unavailable) return `${error.message} ${messageOf(error.cause)}`;
   if (code?.startsWith('ERR_PARSE_ARGS')) return `${messageOf(error)}\n\n${HELP}`;
   return error instanceof Error ? `${error.stack}` : String(error);
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : '';
 }
 
 main().catch((error: unknown) => {

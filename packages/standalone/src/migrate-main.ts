@@ -1,4 +1,5 @@
 import { migrate } from '@presence/adapters/postgres';
+import { messageOf } from '@presence/adapters/process';
 import { openDatabase } from './open-database.js';
 
 /** `npm run migrate`: brings the database of DATABASE_URL, or the embedded one, up to date. */
@@ -20,5 +21,5 @@ main().catch((error: unknown) => {
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} ${error.cause.message}` : error.message;
+  return [error, error.cause].map(messageOf).join(' ').trimEnd();
 }

@@ -1,11 +1,17 @@
 import { join } from 'node:path';
-import { FolderTaken, startEmbeddedPostgres } from '@presence/adapters/embedded';
+import {
+  type EmbeddedPostgres,
+  type FolderLock,
+  FolderTaken,
+  startEmbeddedPostgres,
+} from '@presence/adapters/embedded';
 import {
   type Environment,
   optionalDatabaseSettings,
   readEnvironmentOrExit,
 } from '@presence/adapters/environment';
 import { type DatabaseAddress, migrate } from '@presence/adapters/postgres';
+import { messageOf } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { dataFolder, lockDataFolder } from './data-folder.js';
 
@@ -48,22 +54,26 @@ export async function openDatabase(environment: Environment): Promise<OpenDataba
 
 async function openEmbedded(environment: Environment): Promise<OpenDatabase> {
   const lock = await lockDataFolder(environment);
+  let postgres: EmbeddedPostgres | undefined;
   try {
-    const postgres = await startEmbeddedPostgres(databaseFolder(lock.folder));
+    postgres = await startEmbeddedPostgres(databaseFolder(lock.folder));
     const migrated = await migrate(postgres);
-    const close = async () => {
-      await postgres.close();
-      await lock.release();
-    };
+    const close = () => letGo(postgres, lock);
     const name = `the database in ${dataFolder(environment)}`;
     return { url: postgres.url, name, migrated, close };
   } catch (error) {
-    await lock.release();
+    await letGo(postgres, lock);
     throw error;
   }
 }
 
+/** In this order: whoever has the lock opens the database. */
+async function letGo(postgres: EmbeddedPostgres | undefined, lock: FolderLock): Promise<void> {
+  await postgres?.close();
+  await lock.release();
+}
+
 function unreachable(error: unknown): never {
   if (!(error instanceof Unavailable) || !(error.cause instanceof Error)) throw error;
-  throw new Error(`The database of DATABASE_URL cannot be reached: ${error.cause.message}`);
+  throw new Error(`The database of DATABASE_URL cannot be reached: ${messageOf(error.cause)}`);
 }

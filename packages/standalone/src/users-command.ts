@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { printable } from '@presence/adapters/process';
 import { type PasswordHasher, type User, UsernameTaken, type UserStore } from '@presence/domain';
 
 export const USERS_HELP = `Usage: npm run users -- <command>
@@ -126,5 +127,6 @@ function unknownName(username: string): CommandRefused {
 }
 
 function described({ id, username, email, role }: User): string {
-  return `${id}  ${username}  ${email ?? '(no e-mail)'}  ${role}`;
+  const line = `${id}  ${username}  ${email ?? '(no e-mail)'}  ${role}`;
+  return printable(line); // Names come from tokens and other services, too.
 }

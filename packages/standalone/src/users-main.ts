@@ -1,6 +1,7 @@
 import { Argon2Hasher } from '@presence/adapters/argon2';
 import { issuerSettings, readEnvironmentOrExit } from '@presence/adapters/environment';
 import { createPool, PostgresUserStore } from '@presence/adapters/postgres';
+import { messageOf } from '@presence/adapters/process';
 import { Unavailable } from '@presence/domain';
 import { openDatabase } from './open-database.js';
 import { readPassword } from './password-input.js';
@@ -35,7 +36,7 @@ async function withUsers(options: UsersOptions): Promise<void> {
 }
 
 function unreachable(name: string, error: Unavailable): CommandRefused {
-  const reason = error.cause instanceof Error ? `: ${error.cause.message}` : '.';
+  const reason = error.cause instanceof Error ? `: ${messageOf(error.cause)}` : '.';
   return new CommandRefused(`${capitalised(name)} cannot be reached${reason}`);
 }
 

@@ -3,9 +3,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { startEmbeddedPostgres } from '@presence/adapters/embedded';
 import { createPool } from '@presence/adapters/postgres';
 import { eventually, services, temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
+import { databaseFolder } from '../dist/open-database.js';
 import { RunningStandalone, startInVain, startWaiting, users } from './running-standalone.js';
 
 const run = promisify(execFile);
@@ -100,6 +102,15 @@ describe('npm start without configuration', function () {
     expect(short.stderr).to.contain('at least 8 characters');
   });
 
+  it('lists names so that no terminal obeys them', async () => {
+    const { environment } = presence;
+    const name = '\u001b[31mred\n9  root';
+    await users(environment, ['add', '--username', name], 'long enough\n');
+    const { stdout } = await users(environment, ['list']);
+    expect(stdout).to.contain('\\u001b[31mred\\u000a9  root').and.not.contain('\u001b');
+    await users(environment, ['remove', '--username', name]);
+  });
+
   it('ends in order on Ctrl-C, and has everything at the next start', async () => {
     const token = await presence.login('ahmad', 'ahmad-demo');
     await presence.ask('POST', '/api/users/heartbeat/', { token, body: { status: 'away' } });
@@ -153,6 +164,20 @@ describe('npm start', function () {
     });
     expect(code).to.equal(2);
     expect(output).to.contain('HEARTBEAT_INTERVAL').and.to.contain('JWT_SECRET');
+  });
+
+  it('leaves its folder to others where a command cannot bring the database up to date', async () => {
+    const folder = await temporaryFolder('standalone');
+    const database = await startEmbeddedPostgres(databaseFolder(folder));
+    const pool = createPool({ ...database, size: 1, applicationName: 'presence-test' });
+    await pool.query('CREATE TABLE users ()'); // As the first migration does.
+    await pool.end();
+    await database.close();
+    for (const turn of ['first', 'second']) {
+      const { code, stderr } = await users({ PRESENCE_DATA_DIR: folder }, ['list']);
+      expect(code, turn).to.equal(1);
+      expect(stderr, turn).to.contain('relation "users" already exists');
+    }
   });
 
   describe('whose database is not there yet', () => {

@@ -1,3 +1,4 @@
+import { printable } from '@presence/adapters/process';
 import {
   DEAD_LETTER_WINDOW,
   type DeadLetter,
@@ -13,7 +14,6 @@ import {
   countsText,
   excerpt,
   letterJson,
-  printable,
   table,
   timeText,
 } from './dead-text.js';

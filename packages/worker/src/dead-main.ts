@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { brokerSettings, readEnvironmentOrExit } from '@presence/adapters/environment';
+import { messageOf, printable } from '@presence/adapters/process';
 import { DeadLetterQueue, NoDeadLetterQueue } from '@presence/adapters/rabbitmq';
 import { Unavailable } from '@presence/domain';
 import { Refused, runDeadCommand } from './dead-command.js';
 import { DEAD_HELP, type DeadOptions, deadOptions, UsageError } from './dead-options.js';
-import { printable } from './dead-text.js';
 
 /** `npm run dead`: 0 it was done; 1 it could not be; 2 it was not asked for properly. */
 async function main(): Promise<void> {
@@ -34,7 +34,7 @@ async function openQueue({ urls, caFile }: { urls: readonly string[]; caFile?: s
   } catch (error) {
     if (error instanceof NoDeadLetterQueue) throw error;
     const hosts = urls.map((url) => new URL(url).host).join(', ');
-    const reason = (error as Error).message;
+    const reason = messageOf(error);
     throw new Refused(`RabbitMQ at ${hosts} (AMQP_URL) cannot be used: ${reason}`);
   }
 }
@@ -66,14 +66,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 main().catch((error: unknown) => {
-  tell(`${messageOf(error)}\n`);
+  tell(`${explained(error)}\n`);
   if (error instanceof UsageError) tell(`\n${DEAD_HELP}`);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 });
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof Unavailable)) return printable((error as Error).message);
-  const cause = error.cause instanceof Error ? ` ${error.cause.message}` : '';
+function explained(error: unknown): string {
+  if (!(error instanceof Unavailable)) return printable(messageOf(error));
+  const cause = error.cause instanceof Error ? ` ${messageOf(error.cause)}` : '';
   return printable(
     `RabbitMQ was lost, or did not take a message.${cause} What was not done is where it was: run it again.`,
   );

@@ -1,28 +1,10 @@
 import { isUtf8 } from 'node:buffer';
+import { printable } from '@presence/adapters/process';
 import type { DeadLetter } from '@presence/adapters/rabbitmq';
 import { formatTime } from '@presence/adapters/wire';
 import type { Millis } from '@presence/domain';
 
 const EVENT_WIDTH = 72;
-
-/**
- * What a terminal would obey instead of show: control characters, C1 included, and what turns the
- * direction of text or hides in it. A line break within a letter is shown where it would pretend
- * to be a line of ours.
- */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-/** Text that is safe on a terminal, in one line; within JSON it still says the same. */
-export function printable(text: string): string {
-  return text.replace(UNSAFE, escaped);
-}
-
-function escaped(character: string): string {
-  return Array.from(
-    { length: character.length },
-    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
-  ).join('');
-}
 
 /** The letter's own lines and tabs kept; bytes that are no text as `\xNN`. */
 export function bodyText(body: Buffer): string {
