@@ -1,8 +1,15 @@
 import { createPool, migrate, type Pool, PostgresIdentityStore } from '@presence/adapters/postgres';
 import { Unavailable } from '@presence/domain';
-import { type Database, services } from '@presence/test-services';
+import { type Database, eventually, services } from '@presence/test-services';
 import { expect } from 'chai';
 import pg from 'pg';
+
+/** The key of what migrations take turns by, once the one that has it waits for another lock. */
+const LOCK_OF_WAITING_MIGRATION = `
+  SELECT (turn.classid::bigint << 32) + turn.objid::bigint AS key
+  FROM pg_locks turn JOIN pg_locks waiting USING (pid)
+  WHERE turn.locktype = 'advisory' AND turn.granted AND NOT waiting.granted
+    AND turn.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
 describe('A migration', () => {
   let database: Database;
@@ -30,16 +37,36 @@ describe('A migration', () => {
 
   it('gives way to a long read, and is to be tried again', async function () {
     this.timeout(15_000); // It gives way after 5 s.
-    await pool.query(`
-      DELETE FROM presence_migrations WHERE name = '0010_room';
-      ALTER TABLE user_presence DROP COLUMN room`);
-    const reading = new pg.Client({ connectionString: database.url });
-    await reading.connect();
-    await reading.query('BEGIN; SELECT FROM user_presence');
+    const reading = await undoLastAndRead();
     const { url } = database;
     const migrated = await migrate({ url }).catch((error: unknown) => error);
     await reading.end();
     expect(migrated).to.be.instanceOf(Unavailable);
     expect(await migrate({ url })).to.deep.equal(['0010_room']);
   });
+
+  it('that loses a deadlock is to be tried again', async () => {
+    const reading = await undoLastAndRead();
+    const { url } = database;
+    const migrating = migrate({ url }).catch((error: unknown) => error);
+    const lock = await eventually(async () => {
+      const { rows } = await pool.query(LOCK_OF_WAITING_MIGRATION);
+      return rows[0]?.key ?? false;
+    });
+    await reading.query('SELECT pg_advisory_xact_lock($1)', [lock]); // Once that one has ended.
+    await reading.end();
+    expect(await migrating).to.be.instanceOf(Unavailable);
+    expect(await migrate({ url })).to.deep.equal(['0010_room']);
+  });
+
+  /** @returns a connection in whose way the last migration, which is to come once more, will be */
+  async function undoLastAndRead(): Promise<pg.Client> {
+    await pool.query(`
+      DELETE FROM presence_migrations WHERE name = '0010_room';
+      ALTER TABLE user_presence DROP COLUMN room`);
+    const reading = new pg.Client({ connectionString: database.url });
+    await reading.connect();
+    await reading.query('BEGIN; SELECT FROM user_presence');
+    return reading;
+  }
 });

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Unavailable } from '@presence/domain';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { isLockTimeout, translateError } from './errors.js';
+import { isConflict, isLockTimeout, translateError } from './errors.js';
 import { connectionConfig, type DatabaseAddress, POOL_TIMEOUTS } from './pool.js';
 
 /** Where the migrations are, in order of their names. */
@@ -36,8 +36,10 @@ export async function migrate(
     });
     return done.map(({ name }) => name);
   } catch (error) {
-    // Some give way to whoever reads a table for long, as a dump does.
-    if (isLockTimeout(error)) throw new Unavailable('database', 1_000, { cause: error });
+    // Some give way to whoever reads a table for long, as a dump does; and one that is in a worker's
+    // way, which is in its own, may be the one that ends.
+    if (isLockTimeout(error) || isConflict(error))
+      throw new Unavailable('database', 1_000, { cause: error });
     throw translateError(error);
   } finally {
     await client.end();
