@@ -15,7 +15,7 @@ export const BESIDE = 'beside';
  * it needs. Broker and Postgres must be ended by `trial.system` alone, and stay on their data.
  */
 export interface FaultCase {
-  /** Of the table in docs/faults.md. */
+  /** By which `npm run faults -- --only` names it. */
   readonly number: number;
   readonly fault: string;
   /** What is done, in a few words. */

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { DeadLetters } from '../dist/rabbitmq/dead-letters.js';
 
 describe('A dead letter', () => {
-  it('that the broker does not take is given up in time: its original is handed back', async () => {
+  it('that the broker does not take is given up in time, with all others of its message', async () => {
     let attempts = 0;
     const channel = {
       publishNow: async () => {
@@ -14,7 +14,7 @@ describe('A dead letter', () => {
     };
     const letters = new DeadLetters(channel, 300);
     const refusal = { reason: 'invalid_json', body: Buffer.from('{') } as const;
-    expect(await letters.publish(refusal, 0, () => false)).to.equal(false);
+    expect(await letters.publish([refusal, refusal], 0, () => false)).to.equal(0);
     expect(attempts).to.equal(2);
   });
 });

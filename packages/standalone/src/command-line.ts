@@ -28,7 +28,7 @@ Other commands:
   npm run users -- --help     add, list and remove users, set passwords
   npm run migrate             bring the database of DATABASE_URL up to date
   npm run api, npm run worker the two processes of production, by themselves
-  npm test                    run every test
+  npm test                    run the tests
 `;
 
 /** @throws TypeError for an option that there is not */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Duration, Millis, Refusal } from '@presence/domain';
-import type { ConfirmedChannel } from './confirmed-channel.js';
+import type { ConfirmedChannel, Outgoing } from './confirmed-channel.js';
 import { deadLetter } from './dead-letter-message.js';
 import { properties } from './message-properties.js';
 
@@ -22,15 +22,28 @@ export class DeadLetters {
   }
 
   /**
-   * Tries until the broker has confirmed the dead letter; under an alarm it waits for its end.
-   * @param occurredAt when it happened, where it does not say so itself
-   * @returns false where `abandoned` became true first, or time has run out.
+   * Tries until the broker has confirmed each of the dead letters of one message; under an alarm it
+   * waits for its end.
+   * @param occurredAt when those happened that do not say so themselves
+   * @returns how many: not all where `abandoned` became true first, or time has run out
    */
-  async publish(refusal: Refusal, occurredAt: Millis, abandoned: () => boolean): Promise<boolean> {
+  async publish(
+    refusals: readonly Refusal[],
+    occurredAt: Millis,
+    abandoned: () => boolean,
+  ): Promise<number> {
     const until = performance.now() + this.#holdAtMost;
-    while (!abandoned() && performance.now() < until) {
+    const givenUp = () => abandoned() || performance.now() >= until;
+    for (const [published, refusal] of refusals.entries()) {
+      if (!(await this.#insist(deadLetter(refusal, occurredAt), givenUp))) return published;
+    }
+    return refusals.length;
+  }
+
+  async #insist(letter: Outgoing, givenUp: () => boolean): Promise<boolean> {
+    while (!givenUp()) {
       try {
-        await this.#channel.publishNow(deadLetter(refusal, occurredAt));
+        await this.#channel.publishNow(letter);
         return true;
       } catch {
         // Not confirmed, for whatever reason: the original is still there, and so are we.

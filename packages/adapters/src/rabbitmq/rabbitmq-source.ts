@@ -182,10 +182,9 @@ export class RabbitmqSource implements EventSource, Participant {
     const refusals = allRefusals(delivery, verdict);
     const occurredAt = timestampOf(properties) ?? receivedAt;
     const abandoned = () => acknowledgements.closed;
-    for (const refusal of refusals) {
-      if (!(await this.#deadLetters.publish(refusal, occurredAt, abandoned))) return false;
-      this.#options.metrics?.refused?.(refusal.reason);
-    }
+    const buried = await this.#deadLetters.publish(refusals, occurredAt, abandoned);
+    for (const { reason } of refusals.slice(0, buried)) this.#options.metrics?.refused?.(reason);
+    if (buried < refusals.length) return false;
     const reply = properties.replyTo === undefined ? undefined : replyTo(verdict, refusals);
     if (reply) this.#deadLetters.reply(properties.replyTo, properties.correlationId, reply);
     return true;
