@@ -44,7 +44,7 @@ function literal(value: unknown): string {
   return value === null ? 'NULL' : pg.escapeLiteral(String(value));
 }
 
-describe('With many users, the newest tenth of them online, the database', function () {
+describe('With many users, the oldest and the newest of them online, the database', function () {
   this.timeout(120_000);
   let database: Database;
   let pool: pg.Pool;
@@ -63,8 +63,8 @@ describe('With many users, the newest tenth of them online, the database', funct
     );
     await pool.query(
       `INSERT INTO user_presence (user_id, online_status, last_seen)
-      SELECT id, (CASE WHEN id > 0.91 * $1::int THEN 'online' WHEN id > 0.9 * $1::int THEN 'away'
-        ELSE 'offline' END)::presence_status, now() - id % 90 * interval '1 s' FROM users`,
+      SELECT id, (CASE WHEN id <= 0.045 * $1::int OR id > 0.955 * $1::int THEN 'online'
+        WHEN id > 0.945 * $1::int THEN 'away' ELSE 'offline' END)::presence_status, now() - id % 90 * interval '1 s' FROM users`,
       [USERS],
     );
     await pool.query('UPDATE presence_clock SET as_of = now()');
@@ -156,7 +156,18 @@ describe('With many users, the newest tenth of them online, the database', funct
 
   it('searches among those online by index', async () => {
     const { value } = await reader.list({ search: 'SER1999', status: 'online' }, first);
-    expect([value.items[0]?.id, value.totalCount]).to.deep.equal([199_900, 100]);
+    expect([value.items[0]?.id, value.totalCount]).to.deep.equal([1_999, 101]);
+  });
+
+  it('plans the first page of each list once', async () => {
+    for (const status of [undefined, 'online', 'away', 'offline'] as const) {
+      await reader.list(status ? { status } : {}, first);
+    }
+    await reader.online(first);
+    const { rows } = await pool.query(`
+      SELECT statement FROM pg_prepared_statements
+      WHERE name LIKE 'page-%' AND statement NOT LIKE '%$2%' AND generic_plans = 0`);
+    expect(rows).to.deep.equal([]);
   });
 
   it('counts by index', async () => {
