@@ -93,17 +93,20 @@ describe('The lock of a data folder', () => {
     await lockAndRelease();
   });
 
-  it('holds for whoever has taken it after a dead process, and has not said so yet', async () => {
-    const dead = { pid: process.ppid, host: hostname(), birth: 'long ago', lock: '1-1' };
-    await leaveLock({ ...dead, since: '2026-01-01T00:00:00.000Z' });
-    expect((await refusal()).message).to.contain('just starting');
+  it('holds for a while where the number of its process is in use, and nobody knows since when', async () => {
+    const nameless = { pid: process.ppid, host: hostname(), since: '2026-01-01T00:00:00.000Z' };
+    await leaveLock({ ...nameless, birth: null });
+    expect((await refusal()).message).to.contain(`process ${process.ppid}`);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(join(folder, 'lock'), longAgo, longAgo);
+    await lockAndRelease();
   });
 
   it('goes to one of many that come after a dead process, and leaves nothing behind', async () => {
     const first = await lockInAnotherProcess();
     await first.kill();
     const entry = fileURLToPath(new URL('folder-lock-process.js', import.meta.url));
-    const children = Array.from({ length: 4 }, () => startProcess(entry, { args: [folder] }));
+    const children = Array.from({ length: 6 }, () => startProcess(entry, { args: [folder] }));
     const outcomes = children.map((child) =>
       child.waitForOutput(/locked/).then(
         () => child,

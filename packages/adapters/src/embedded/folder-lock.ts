@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import lockfile from 'proper-lockfile';
+import lockfile, { type LockOptions } from 'proper-lockfile';
 
 /** Who has a data folder. */
 export interface FolderOwner {
@@ -12,8 +11,6 @@ export interface FolderOwner {
   readonly since: string;
   /** What tells it from a later process of the same number, where the system says so. */
   readonly birth?: string | null;
-  /** Which lock it has: where there is another, whoever has that one has not said so yet. */
-  readonly lock?: string;
   /** How other processes of this account reach its database. */
   readonly database?: string;
 }
@@ -37,11 +34,18 @@ export interface FolderLock {
 }
 
 /**
- * An owner on another host that has not touched its lock for so long is gone. Long, because making
- * a database blocks its process for seconds; on our own host we ask whether the process lives, which
+ * Whoever has not touched its lock for so long is gone, where nobody can tell better: an owner on
+ * another host, or on a system that does not say when a process began. Long, because making a
+ * database blocks its process for seconds. On our own host we ask whether the process lives, which
  * one that is stopped, or slept with its machine, does.
  */
 const STALE = 60_000;
+
+/**
+ * Starts take turns, so that nobody judges a lock whose owner has not said who it is. A turn takes
+ * milliseconds; one whose process has died in it is waited for.
+ */
+const TURN = { stale: 5_000, retries: { retries: 60, minTimeout: 50, maxTimeout: 150 } };
 
 /**
  * Makes a data folder ours alone until `release`, or until the process ends, in whatever way.
@@ -51,14 +55,24 @@ const STALE = 60_000;
 export async function lockFolder(at: string, lost: (error: Error) => void): Promise<FolderLock> {
   const folder = resolve(at);
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  const turn = { ...TURN, realpath: false, onCompromised: lost };
+  const endTurn = await locked(folder, null, join(folder, 'starting'), turn);
+  try {
+    return await take(folder, lost);
+  } finally {
+    await endTurn();
+  }
+}
+
+async function take(folder: string, lost: (error: Error) => void): Promise<FolderLock> {
   const path = join(folder, 'lock');
-  await clear(folder, path);
+  const last = await folderOwner(folder);
+  const life = last === null || last.host !== hostname() ? 'unknown' : await lifeOf(last);
+  if (life === 'alive') throw new FolderTaken(folder, last);
+  if (life === 'dead') await rm(path, { recursive: true, force: true });
   const options = { lockfilePath: path, stale: STALE, onCompromised: lost };
-  const release = await lockfile.lock(folder, options).catch(async (error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
-    throw new FolderTaken(folder, await holder(folder, await identityOf(path)));
-  });
-  const owner = await ourselves(path);
+  const release = await locked(folder, last, folder, options);
+  const owner = await ourselves();
   await writeOwner(folder, owner);
   return {
     folder,
@@ -68,6 +82,18 @@ export async function lockFolder(at: string, lost: (error: Error) => void): Prom
       await release();
     },
   };
+}
+
+/** @throws FolderTaken, which names `owner`, where somebody else has that lock */
+async function locked(
+  folder: string,
+  owner: FolderOwner | null,
+  file: string,
+  options: LockOptions,
+): Promise<() => Promise<void>> {
+  return lockfile.lock(file, options).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ELOCKED' ? new FolderTaken(folder, owner) : error;
+  });
 }
 
 /** Who has the folder, or had it last; `null` where nobody says so. */
@@ -90,57 +116,20 @@ function ownerFile(folder: string): string {
   return join(folder, 'owner.json');
 }
 
-async function ourselves(path: string): Promise<FolderOwner> {
+async function ourselves(): Promise<FolderOwner> {
   const { pid } = process;
   const since = new Date(Date.now() - process.uptime() * 1_000).toISOString();
-  const lock = await identityOf(path);
-  const owner = { pid, host: hostname(), since, birth: await birthOf(pid) };
-  return lock === null ? owner : { ...owner, lock };
-}
-
-/**
- * Takes away what a process of this host has left that is no more.
- * @throws FolderTaken where it lives, however long ago it has touched its lock
- */
-async function clear(folder: string, path: string): Promise<void> {
-  const lock = await identityOf(path);
-  const owner = lock === null ? null : await holder(folder, lock);
-  if (owner === null || owner.host !== hostname()) return; // Its age decides.
-  if (await isAlive(owner)) throw new FolderTaken(folder, owner);
-  // Somebody else may just have done the same, and taken it: what is moved away is looked at.
-  const away = `${path}.${randomUUID()}`;
-  await rename(path, away).catch(unlessGone);
-  const moved = await identityOf(away);
-  if (moved !== null && moved !== lock) {
-    await rename(away, path);
-    throw new FolderTaken(folder, null);
-  }
-  await rm(away, { recursive: true, force: true });
-}
-
-/** Who says of himself that he has this lock; `null` where nobody has said so yet. */
-async function holder(folder: string, lock: string | null): Promise<FolderOwner | null> {
-  const owner = await folderOwner(folder);
-  return owner?.lock === undefined || owner.lock === lock ? owner : null;
-}
-
-/** What tells a lock from the one before it, whose inode it may have; `null` where there is none. */
-async function identityOf(path: string): Promise<string | null> {
-  const found = await stat(path, { bigint: true }).catch(unlessGone);
-  return found ? `${found.ino}-${found.birthtimeNs}` : null;
-}
-
-function unlessGone(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  return { pid, host: hostname(), since, birth: await birthOf(pid) };
 }
 
 /**
  * A number may be in use again, most of all in containers, where every start gets the same: the
- * moment of birth tells processes apart.
+ * moment of birth tells processes apart, where the system says it.
  */
-async function isAlive(owner: FolderOwner): Promise<boolean> {
-  if (owner.pid === process.pid || !exists(owner.pid)) return false;
-  return owner.birth === undefined || owner.birth === (await birthOf(owner.pid));
+async function lifeOf({ pid, birth }: FolderOwner): Promise<'alive' | 'dead' | 'unknown'> {
+  if (pid === process.pid || !exists(pid)) return 'dead';
+  if (birth === undefined || birth === null) return 'unknown';
+  return birth === (await birthOf(pid)) ? 'alive' : 'dead';
 }
 
 function exists(pid: number): boolean {
@@ -152,11 +141,12 @@ function exists(pid: number): boolean {
   }
 }
 
-/** Clock ticks from boot to the start of a process, on Linux; elsewhere `null`. */
+/** Clock ticks from boot to the start of a process that has not ended, on Linux; elsewhere `null`. */
 async function birthOf(pid: number): Promise<string | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? null : (fields[18] ?? null);
   } catch {
     return null;
   }
