@@ -142,10 +142,24 @@ describe('The queue of dead letters', () => {
   });
 
   it('names the reason of the broker itself where it was the broker that refused', async () => {
-    const options = { headers: { 'x-first-death-reason': 'delivery_limit' } };
-    await fill(1, options);
+    const name = 'expiring';
+    const deadLettered = { expires: 60_000, messageTtl: 0, deadLetterExchange: 'presence.dead' };
+    await operator.channel.assertQueue(name, deadLettered);
+    await operator.channel.bindQueue(name, 'presence.events', 'presence.heartbeat');
+    const forged = {
+      'x-presence-reason': 'unknown_user',
+      'x-presence-occurred-at': '2023-11-14T22:13:19Z',
+    };
+    const before = Math.floor(Date.now() / 1_000) * 1_000;
+    operator.channel.publish('presence.events', 'presence.heartbeat', Buffer.from('1'), {
+      headers: forged,
+    });
+    await ready(1);
+    await operator.channel.deleteQueue(name);
     const [letter] = await take(await queue());
-    expect(letter).to.include({ reason: 'broker:delivery_limit', refusedAt: undefined });
+    expect(letter).to.include({ reason: 'broker:expired', routingKey: 'presence.heartbeat' });
+    expect(letter!.refusedAt).to.be.within(before - 1_000, Date.now());
+    expect(letter!.occurredAt).to.equal(letter!.refusedAt);
   });
 
   it('replays: on the queue of events, dated as the letter, and only then out of this one', async () => {

@@ -1,5 +1,6 @@
 import { Unavailable } from '@presence/domain';
 import { expect } from 'chai';
+import { deadLetter } from '../dist/rabbitmq/dead-letter-message.js';
 import { DeadLetters } from '../dist/rabbitmq/dead-letters.js';
 
 describe('A dead letter', () => {
@@ -16,6 +17,16 @@ describe('A dead letter', () => {
     const refusal = { reason: 'invalid_json', body: Buffer.from('{') } as const;
     expect(await letters.publish([refusal, refusal], 0, () => false)).to.equal(0);
     expect(attempts).to.equal(2);
+  });
+});
+
+describe('A dead letter of an event that is dated', () => {
+  it('later than any year there is bears the last of them, in which it is still to come', () => {
+    const refusal = { reason: 'future_timestamp', body: Buffer.from('{}') } as const;
+    for (const occurredAt of [1.7e15, 1.7e18, Number.MAX_SAFE_INTEGER * 1_000]) {
+      const { headers } = deadLetter(refusal, occurredAt).options;
+      expect(headers['x-presence-occurred-at']).to.equal('9999-12-31T23:59:59.999Z');
+    }
   });
 });
 

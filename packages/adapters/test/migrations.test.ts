@@ -46,7 +46,12 @@ describe('A migration', () => {
   });
 
   it('that loses a deadlock is to be tried again', async () => {
+    // Once after it began to wait each looks whether they wait for each other: the migration first.
+    await pool.query(
+      `ALTER DATABASE ${pg.escapeIdentifier(new URL(database.url).pathname.slice(1))} SET deadlock_timeout = '3s'`,
+    );
     const reading = await undoLastAndRead();
+    await reading.query(`SET deadlock_timeout = '1min'`);
     const { url } = database;
     const migrating = migrate({ url }).catch((error: unknown) => error);
     const lock = await eventually(async () => {

@@ -1,7 +1,5 @@
-import type { Page, PageRequest } from '@presence/domain';
+import { DEFAULT_PER_PAGE, type Page, type PageRequest } from '@presence/domain';
 import { badRequest } from './problem.js';
-
-const DEFAULT_PER_PAGE = 50;
 
 interface PageQuery {
   readonly page?: number;

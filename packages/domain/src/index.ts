@@ -61,13 +61,14 @@ export type {
   Refusal,
   Verdict,
 } from './ports/event-source.js';
-export type {
-  Dated,
-  Page,
-  PageRequest,
-  PresenceReader,
-  Statistics,
-  UserFilter,
+export {
+  type Dated,
+  DEFAULT_PER_PAGE,
+  type Page,
+  type PageRequest,
+  type PresenceReader,
+  type Statistics,
+  type UserFilter,
 } from './ports/presence-reader.js';
 export {
   type AppliedBatch,
@@ -115,7 +116,7 @@ export {
 } from './presence.js';
 export { compareSessionIds, NO_SESSION, type SessionId } from './session-id.js';
 export { compareStatus, isStatus, STATUSES, type Status } from './status.js';
-export { type Duration, type Millis, untilPastSecond } from './time.js';
+export { type Duration, LATEST, type Millis, untilPastSecond } from './time.js';
 export {
   type Identity,
   isUserId,

@@ -4,6 +4,9 @@ export type Millis = number;
 /** A length of time in whole milliseconds. */
 export type Duration = number;
 
+/** The end of the year 9999, the last that ISO 8601 writes in four digits. */
+export const LATEST: Millis = 253_402_300_799_999;
+
 /** Timers may fire a little before the clock says so: that is no other second yet. */
 const TIMER_EARLY: Duration = 25;
 

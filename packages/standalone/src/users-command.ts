@@ -94,7 +94,7 @@ async function list({ users, print }: UsersWorld, { json }: UsersOptions): Promi
     all.push(...page);
     page = await users.list(page.at(-1)!.id, PAGE);
   }
-  if (json) print(`${JSON.stringify(all, null, 2)}\n`);
+  if (json) print(`${JSON.stringify(all, null, 2).split('\n').map(printable).join('\n')}\n`);
   else for (const user of all) print(`${described(user)}\n`);
 }
 

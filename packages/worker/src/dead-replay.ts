@@ -11,6 +11,8 @@ export type Obstacle = string;
  * to find out again.
  */
 export function replayOf(letter: DeadLetter, now: Millis): readonly ReplayedMessage[] | Obstacle {
+  // Before its key was judged, whatever is in it: in parts it would be said under another.
+  if (letter.reason === 'too_large') return OBSTACLES.too_large!;
   const json = parsed(letter.body.toString());
   if (json === undefined) return 'not JSON';
   const messages = Array.isArray(json) ? batchesOf(letter, json) : [eventOf(letter, json)];

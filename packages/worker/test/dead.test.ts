@@ -234,6 +234,7 @@ describe('npm run dead', function () {
       expect(stdout).to.match(/^1 dead letter replayed\.\n1 dead letter stays:/);
       expect(stdout).to.include('replay --reason broker:delivery_limit');
       expect((await replayed()).map(([key]) => key)).to.deep.equal(['presence.heartbeat']);
+      await left(1);
       await dead('replay', '--reason', 'broker:delivery_limit');
       expect((await replayed()).map(([key]) => key)).to.deep.equal(['presence.logout']);
     });
@@ -247,6 +248,13 @@ describe('npm run dead', function () {
       channel.publish('presence.dead', '', body, { headers, timestamp: REFUSED_AT });
       await channel.waitForConfirms();
       expect((await dead('replay')).stdout).to.include('its time is still to come');
+      await left(1);
+    });
+
+    it('leaves what was too large, whose key nobody has judged, in whatever parts it would go', async () => {
+      const events = Array.from({ length: 1_500 }, () => ({ ...heartbeat(7), x: 'x'.repeat(200) }));
+      await refuse('too_large', events);
+      expect((await dead('replay')).stdout).to.include('too large for one message');
       await left(1);
     });
 

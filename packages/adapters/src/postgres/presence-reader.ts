@@ -1,6 +1,7 @@
 import {
   type Dated,
   InvalidCursor,
+  LATEST,
   type Millis,
   type Page,
   type PageRequest,
@@ -80,7 +81,7 @@ export class PostgresPresenceReader implements PresenceReader {
 
   async list(filter: UserFilter, page: PageRequest): Promise<Dated<Page<UserPresence>>> {
     const sql = new Statement(this.#policy.offlineAfter);
-    const source = sql.matching(filter);
+    const source = sql.matching(filter, page);
     if ('cursor' in page && page.cursor !== '') {
       sql.where((at) => `p.user_id > ${at[0]}`, decodeCursor(page.cursor, 1)[0]!);
     }
@@ -103,10 +104,7 @@ export class PostgresPresenceReader implements PresenceReader {
   }
 }
 
-/** The end of the year 9999: what is later is not written as PostgreSQL reads it (ISO 8601, expanded). */
-const LATEST: Millis = 253_402_300_799_999;
-
-/** @throws InvalidCursor */
+/** What is later is not written as PostgreSQL reads it (ISO 8601, expanded). @throws InvalidCursor */
 function decodePlace(cursor: string): readonly number[] {
   const place = decodeCursor(cursor, 2);
   if (place[0]! < 0 || place[0]! > LATEST) throw new InvalidCursor();

@@ -1,4 +1,10 @@
-import type { Duration, PageRequest, Status, UserFilter } from '@presence/domain';
+import {
+  DEFAULT_PER_PAGE,
+  type Duration,
+  type PageRequest,
+  type Status,
+  type UserFilter,
+} from '@presence/domain';
 import type pg from 'pg';
 import { CLOCK, SHOWN } from './visibility.js';
 
@@ -36,11 +42,11 @@ export class Statement {
   }
 
   /** The users that match a filter, for pages in order of id. */
-  matching({ status, search }: UserFilter): Source {
+  matching({ status, search }: UserFilter, request: PageRequest): Source {
     const parts: readonly Part[] = status === undefined ? ALL : PARTS[status];
     if (search === undefined) {
       const count = status === undefined ? 'SELECT total FROM user_count' : COUNTS[status];
-      return { count, parts: parts.map(partOf) };
+      return { count, parts: parts.map((part) => partOf(part, skippedBy(request) > 0)) };
     }
     const pattern = this.#parameter(`%${search.replaceAll(/[\\%_]/g, '\\$&')}%`);
     return {
@@ -56,7 +62,7 @@ export class Statement {
    * out: a plan for whatever number there may be is one for a tenth of all users.
    */
   page({ found, count, parts }: Source, { columns, order, request }: Cut): pg.QueryConfig {
-    const skipped = 'page' in request ? (request.page - 1) * request.perPage : 0;
+    const skipped = skippedBy(request);
     const taken = request.perPage + 1;
     const cut = (part: string) =>
       `(${[part, ...this.#conditions].join(' AND ')} ORDER BY ${order} LIMIT ${skipped + taken})`;
@@ -72,9 +78,10 @@ export class Statement {
           ) p JOIN users u ON u.id = p.user_id
           ORDER BY ${order}
         ) page ON true`;
-    // A search is planned for what it looks for, and a page by number for how far back it lies.
-    const name = skipped === 0 && found === undefined ? nameOf(text) : undefined;
-    return { ...(name !== undefined && { name }), text, values: this.#values };
+    // A search is planned for what it looks for, and a page by number for how far back it lies. A
+    // connection keeps what has a name for good: one for each length that somebody asks is too many.
+    const named = skipped === 0 && found === undefined && request.perPage === DEFAULT_PER_PAGE;
+    return { ...(named && { name: nameOf(text) }), text, values: this.#values };
   }
 
   #parameter(value: unknown): string {
@@ -82,19 +89,23 @@ export class Statement {
   }
 }
 
-/** Each text so far with its name: one for each filter and length of a page. */
+/** How many rows lie before those of a page by number. */
+function skippedBy(request: PageRequest): number {
+  return 'page' in request ? (request.page - 1) * request.perPage : 0;
+}
+
+/** Each text so far with its name: one for each filter, since what is asked is in the values. */
 const NAMES = new Map<string, string>();
-/** A connection keeps what has a name for good, and whoever asks chooses the length. */
-const MAX_NAMES = 32;
 
 /**
  * So that a connection has it parsed once, and planned once where one plan is good for all: beside
  * 5,000 heartbeats a second, of a million users, the first page of who is online took the database
  * 0.51 ms instead of 1.10.
  */
-function nameOf(text: string): string | undefined {
-  if (!NAMES.has(text) && NAMES.size < MAX_NAMES) NAMES.set(text, `page-${NAMES.size + 1}`);
-  return NAMES.get(text);
+function nameOf(text: string): string {
+  const name = NAMES.get(text) ?? `page-${NAMES.size + 1}`;
+  NAMES.set(text, name);
+  return name;
 }
 
 interface Part {
@@ -113,8 +124,10 @@ interface Part {
 const PRESENCE = 'user_presence p';
 const ROW = 'p.user_id, p.online_status, p.last_seen';
 
-function partOf({ from = PRESENCE, where, few }: Part): string {
-  const rows = `SELECT ${ROW} FROM ${from} WHERE ${where}`;
+/** @param deep where many rows are skipped: to look each of them up takes longer than to pass others by */
+function partOf({ from, where, few, most }: Part, deep = false): string {
+  const source = from === undefined || (deep && most) ? PRESENCE : from;
+  const rows = `SELECT ${ROW} FROM ${source} WHERE ${where}`;
   return few ? `SELECT p.* FROM (${rows} OFFSET 0) p WHERE true` : rows;
 }
 

@@ -227,22 +227,36 @@ export class DeadLetterQueue implements Participant {
 
 function letterOf({ fields, properties, content }: ConsumeMessage, number: number): DeadLetter {
   const { headers = {}, timestamp } = properties;
-  const refusedAt = typeof timestamp === 'number' ? timestamp * 1_000 : undefined;
+  const dated = typeof timestamp === 'number' ? timestamp * 1_000 : undefined;
+  const died = headers['x-first-death-reason'];
+  const verdict =
+    died === undefined
+      ? {
+          reason: String(headers[REASON_HEADER] ?? 'unknown'),
+          refusedAt: dated,
+          occurredAt: parseTime(String(headers[OCCURRED_HEADER])) ?? dated,
+          routingKey: '',
+        }
+      : {
+          // By the broker, with whatever headers its sender chose: none of ours is believed.
+          reason: `broker:${died}`,
+          refusedAt: diedAt(headers) ?? dated,
+          occurredAt: dated ?? diedAt(headers),
+          routingKey: fields.routingKey,
+        };
   return {
     number,
-    reason: reasonOf(headers),
-    refusedAt,
-    occurredAt: parseTime(String(headers[OCCURRED_HEADER])) ?? refusedAt,
-    routingKey: fields.routingKey,
+    ...verdict,
     body: content,
     looks: Number(headers['x-delivery-count'] ?? 0),
   };
 }
 
-function reasonOf(headers: Readonly<Record<string, unknown>>): string {
-  const { [REASON_HEADER]: ours, 'x-first-death-reason': brokers } = headers;
-  if (ours !== undefined) return String(ours);
-  return brokers === undefined ? 'unknown' : `broker:${brokers}`;
+/** When the broker dead-lettered it last, to the second. */
+function diedAt(headers: Readonly<Record<string, unknown>>): Millis | undefined {
+  const [death] = Array.isArray(headers['x-death']) ? headers['x-death'] : [];
+  const seconds: unknown = death?.time?.value;
+  return typeof seconds === 'number' ? seconds * 1_000 : undefined;
 }
 
 /** An event that bears no time of its own did not happen when it is replayed. */

@@ -8,6 +8,9 @@ export interface Dated<T> {
   readonly value: T;
 }
 
+/** How long a page is unless it is asked for otherwise: nearly all are. */
+export const DEFAULT_PER_PAGE = 50;
+
 /** Either `page`, from 1, or `cursor`, as an earlier page gave it (`''` for the first). */
 export type PageRequest =
   | { readonly perPage: number; readonly page: number }
