@@ -16,6 +16,11 @@ import type { EndedSessions } from './ended-sessions.js';
 const LOOKS_AT: readonly Duration[] = [0, 500];
 /** Who has said nothing for this long is not waited for, and, without a no, not asked but by looks. */
 const SILENCE: Duration = 3_000;
+/**
+ * Where looks are told no, who has asked is given up only after so many of them: the database may
+ * just be back, and about to answer.
+ */
+const LOOKS_WAITED = 2;
 /** A look that fails sooner has been told no: a database that restarts, say. */
 const NO_WITHIN: Duration = 1_000;
 
@@ -39,8 +44,9 @@ export class DatabaseWatch {
   #saysNo = false;
   #silent = false;
   #silence: NodeJS.Timeout | undefined;
-  /** Ends the wait of everybody who has asked the database something. */
-  readonly #waiting = new Set<() => void>();
+  /** What ends the wait of each who has asked the database something, and how many looks there were then. */
+  readonly #waiting = new Map<() => void, number>();
+  #looks = 0;
   #asOf: Millis | undefined;
   #lag: Duration | undefined;
   /** When the lag was read, by the monotonic clock. */
@@ -119,7 +125,7 @@ export class DatabaseWatch {
     if (this.#silent) return Promise.reject(new Unavailable('database'));
     return new Promise((resolve, reject) => {
       const giveUp = () => reject(new Unavailable('database'));
-      this.#waiting.add(giveUp);
+      this.#waiting.set(giveUp, this.#looks);
       ask()
         .then(resolve, reject)
         .finally(() => this.#waiting.delete(giveUp));
@@ -131,7 +137,8 @@ export class DatabaseWatch {
     clearTimeout(this.#silence);
     if (this.#stopped) return;
     this.#silence = setTimeout(() => {
-      for (const giveUp of this.#waiting) giveUp();
+      const latest = this.#saysNo ? this.#looks - LOOKS_WAITED : this.#looks;
+      for (const [giveUp, looks] of this.#waiting) if (looks <= latest) giveUp();
       if (this.#saysNo) this.#awaitAnswer();
       else this.#silent = true;
     }, SILENCE);
@@ -147,6 +154,7 @@ export class DatabaseWatch {
         this.#report(error);
       },
     );
+    this.#looks++;
     this.#options.onLook?.();
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), this.#untilLook);
   }

@@ -68,6 +68,19 @@ describe('The watch over the database', () => {
     watch.stop();
   });
 
+  it('leaves who has only just asked a database that says no the time to be answered', async () => {
+    const watch = watchOf(() => Promise.reject(new Unavailable('database')));
+    let answer = (_: string) => {};
+    const port = watch.guard({ read: () => new Promise((resolve) => (answer = resolve)) });
+    void watch.start();
+    await pass(2_950);
+    const told = port.read().catch((error: unknown) => (error as Error).name);
+    await pass(100); // It has been away for three seconds, and is back.
+    answer('answered');
+    expect(await told).to.equal('answered');
+    watch.stop();
+  });
+
   it('has none asked that says nothing', async () => {
     expect(await askedAfter(() => new Promise(() => {}))).to.equal('Unavailable');
   });
