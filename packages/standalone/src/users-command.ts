@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { printable } from '@presence/adapters/process';
+import { printable, printableJson } from '@presence/adapters/process';
 import { type PasswordHasher, type User, UsernameTaken, type UserStore } from '@presence/domain';
 
 export const USERS_HELP = `Usage: npm run users -- <command>
@@ -94,7 +94,7 @@ async function list({ users, print }: UsersWorld, { json }: UsersOptions): Promi
     all.push(...page);
     page = await users.list(page.at(-1)!.id, PAGE);
   }
-  if (json) print(`${JSON.stringify(all, null, 2).split('\n').map(printable).join('\n')}\n`);
+  if (json) print(`${printableJson(all)}\n`);
   else for (const user of all) print(`${described(user)}\n`);
 }
 

@@ -1,4 +1,4 @@
-import { printable } from '@presence/adapters/process';
+import { printable, printableJson } from '@presence/adapters/process';
 import {
   DEAD_LETTER_WINDOW,
   type DeadLetter,
@@ -276,7 +276,5 @@ function count(counts: Map<string, number>, key: string): void {
 }
 
 function printJson({ print }: DeadWorld, value: unknown): void {
-  // Beyond the escapes of JSON.stringify, those of the other characters a terminal obeys.
-  const lines = JSON.stringify(value, null, 2).split('\n');
-  print(`${lines.map(printable).join('\n')}\n`);
+  print(`${printableJson(value)}\n`);
 }

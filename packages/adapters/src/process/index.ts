@@ -3,4 +3,4 @@ export { listenFault } from './listen-fault.js';
 export { createLogger, logFile } from './logger.js';
 export { outliveErrors } from './outlive-errors.js';
 export { onStopSignal } from './stop-signals.js';
-export { messageOf, printable } from './terminal-text.js';
+export { messageOf, printable, printableJson } from './terminal-text.js';

@@ -10,6 +10,11 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, escaped);
 }
 
+/** JSON for programs, in lines, of which a terminal obeys nothing either. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).split('\n').map(printable).join('\n');
+}
+
 function escaped(character: string): string {
   return Array.from(
     { length: character.length },
