@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Child, startProcess } from '@presence/test-services';
-import type { Spread } from './statistics.js';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../load/tokens.lua', import.meta.url));
@@ -79,53 +78,25 @@ const AUTOCANNON: LoadGenerator = {
   run: (target, load) => inProcess(CANNON, { target, load }),
 };
 
-export interface OpenLoad {
-  readonly seconds: number;
-  /** Seconds beforehand that do not count: the generator itself has to get going. */
-  readonly warmUp: number;
-  /** Requests a second, whether answers come or not. */
-  readonly rate: number;
-  readonly connections: number;
-}
-
-/** Of an open loop, in milliseconds from when a request was to be sent to the end of its answer. */
-export interface Latency extends Traffic {
-  readonly p50: number;
-  readonly p99: number;
-  /** The 99th percentile of each ten seconds: where the machine stood still, some are far off. */
-  readonly p99s: Spread;
-}
-
-/**
- * Evenly spaced requests: what one waits for its turn counts, too. Neither wrk nor autocannon does
- * that; autocannon's rate is a burst at the beginning of each second.
- * @throws where requests failed
- */
-export function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
-  const latency = inProcess<Latency>(PACED, { target, load }).then((told) => {
-    assertServed(target.url, told);
-    return told;
-  });
-  latency.catch(() => {}); // Whoever called awaits it, unless something else breaks before.
-  return latency;
-}
-
 /** Ends what still goes on: nobody waits for it any more. */
 export async function endLoads(): Promise<void> {
   await Promise.all([...running].map((child) => child.end('SIGKILL')));
 }
 
-const PACED = fileURLToPath(new URL('./paced-process.js', import.meta.url));
 const CANNON = fileURLToPath(new URL('./cannon-process.js', import.meta.url));
 
 const running = new Set<Child>();
 
 /** In a process of its own: whoever measures beside it has another event loop. */
 async function inProcess<Result>(script: string, argument: unknown): Promise<Result> {
-  const child = startProcess(script, { args: [JSON.stringify(argument)] });
+  return JSON.parse(await outputOf(startProcess(script, { args: [JSON.stringify(argument)] })));
+}
+
+/** @returns what it wrote to standard output. @throws with what it said where it failed */
+export async function outputOf(child: Child): Promise<string> {
   running.add(child);
   const { code } = await child.exited;
   running.delete(child);
   if (code !== 0) throw new Error(`The load generator ended with ${code}:\n${child.output}`);
-  return JSON.parse(child.stdout) as Result;
+  return child.stdout;
 }

@@ -5,6 +5,7 @@ import { endLoads, type LoadGenerator, loadGenerator } from './load.js';
 import { type Machine, machineOf } from './machine.js';
 import type { Measurement } from './measurement.js';
 import { STUDIES, TABLE } from './measurements/index.js';
+import { pacer } from './open-loop.js';
 import { benchOptions, chosen, HELP, type Options, UsageError } from './options.js';
 import { type Result, reached, reportJson, reportText } from './report.js';
 import { Stage } from './stage.js';
@@ -22,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
   const results: Result[] = [];
   for (const measurement of measurements) {
     const stage = await Stage.start();
-    machine ??= await machineOf(stage, generator.name);
+    machine ??= await machineOf(stage, `${generator.name}, ${(await pacer()).name}`);
     results.push(await measure(measurement, stage, generator, options));
     keep(results, { machine, options, complete: results.length === measurements.length });
     await endLoads();

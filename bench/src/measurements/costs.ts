@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Figure } from '../figure.js';
 import { introduceAll } from '../introduction.js';
-import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
 import { metricsOf } from '../metrics.js';
+import { openLoop } from '../open-loop.js';
 import { cpuSeconds } from '../usage.js';
 import { walBytes } from '../wal.js';
 

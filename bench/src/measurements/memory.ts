@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
+import { openLoop } from '../open-loop.js';
 import { median } from '../statistics.js';
 import { residentBytes } from '../usage.js';
 

@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { encodeCursor } from '@presence/adapters/postgres';
 import type { Figure } from '../figure.js';
 import { introduceAll } from '../introduction.js';
-import { openLoop } from '../load.js';
 import type { Measurement } from '../measurement.js';
+import { openLoop } from '../open-loop.js';
 import { type Asked, ask, probe, WARM_UP } from '../probe.js';
 
 const USERS = 1_000_000;

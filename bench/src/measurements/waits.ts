@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Curve, Figure } from '../figure.js';
 import { introduceAll } from '../introduction.js';
-import { openLoop } from '../load.js';
 import type { Bench, Measurement } from '../measurement.js';
 import { metricsOf } from '../metrics.js';
+import { openLoop } from '../open-loop.js';
 import { median } from '../statistics.js';
 import { cpuSeconds } from '../usage.js';
 

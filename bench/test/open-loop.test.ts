@@ -1,0 +1,110 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { temporaryFolder } from '@presence/test-services';
+import { expect } from 'chai';
+import type { Target } from '../dist/src/load.js';
+import { latencyBy, NODE_PACER, nativePacer, type Pacer } from '../dist/src/open-loop.js';
+
+const TOKENS = ['one', 'two', 'three'];
+const LOAD = { rate: 200, warmUp: 0.1, seconds: 0.4, connections: 8 };
+const REQUESTS = 100;
+
+const REFUSALS: Record<string, (response: ServerResponse) => void> = {
+  refused: (response) => void response.writeHead(503, { 'content-length': 0 }).end(),
+  'cut off': (response) => void response.socket?.destroy(),
+  'an answer that does not say how long it is': (response) => void response.write('well'),
+};
+
+// Where there is no compiler, Node's is the only one that the bench has, too.
+const native = await nativePacer();
+for (const pacer of native === undefined ? [NODE_PACER] : [NODE_PACER, native]) {
+  describe(`An open loop by ${pacer.name}`, () => eachPacer(pacer));
+}
+
+function eachPacer(pacer: Pacer): void {
+  let server: Server;
+  let target: Target;
+  let asked: IncomingMessage[];
+  let sockets: Set<Socket>;
+  let answer: (response: ServerResponse, turn: number) => void;
+
+  beforeEach(async () => {
+    asked = [];
+    sockets = new Set();
+    server = createServer((request, response) => {
+      asked.push(request);
+      sockets.add(request.socket);
+      answer(response, asked.length - 1);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const file = join(await temporaryFolder('tokens'), 'tokens');
+    await writeFile(file, `${TOKENS.join('\n')}\n`);
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/path?query=1`;
+    target = { method: 'POST', url, tokens: { file, count: TOKENS.length } };
+  });
+
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const succeed = (response: ServerResponse) => void response.end('well');
+
+  it('asks as it is told, with each token in turn, and counts what comes after warming up', async () => {
+    answer = succeed;
+    const { requests, failures, perSecond } = await latencyBy(pacer, target, {
+      ...LOAD,
+      connections: 1, // Those of several may overtake each other.
+    });
+    expect({ requests, failures }).to.deep.equal({ requests: 80, failures: 0 });
+    expect(perSecond).to.be.at.most(210);
+    expect(asked.map(({ headers }) => headers.authorization)).to.deep.equal(
+      Array.from({ length: REQUESTS }, (_, turn) => `Bearer ${TOKENS[turn % 3]}`),
+    );
+    const [{ method, url, headers }] = asked as [IncomingMessage];
+    expect({ method, url }).to.deep.equal({ method: 'POST', url: '/path?query=1' });
+    expect(headers['content-length']).to.equal('0');
+    expect(sockets.size).to.equal(1);
+  });
+
+  it('counts from when a request was due, though no connection was free', async () => {
+    // Each of the only connection's takes 20 ms, while one is due every 5.
+    answer = (response) => void wait(20).then(() => succeed(response));
+    const { p50, p99 } = await latencyBy(pacer, target, { ...LOAD, warmUp: 0, connections: 1 });
+    expect(sockets.size).to.equal(1);
+    // The last of 80 waits for 79 others, and was due 79 × 5 ms after the first.
+    expect(p99).to.be.at.least(78 * 15);
+    expect(p50).to.be.within(p99 / 3, (p99 * 2) / 3);
+  });
+
+  it('tells the slow ones from the fast', async () => {
+    answer = (response, turn) => {
+      if (turn % 10 === 5) void wait(100).then(() => succeed(response));
+      else succeed(response);
+    };
+    const { p50, p99 } = await latencyBy(pacer, target, { ...LOAD, connections: 64 });
+    expect(p50).to.be.below(100);
+    expect(p99).to.be.at.least(99);
+  });
+
+  for (const [what, refuse] of Object.entries(REFUSALS)) {
+    it(`has none of it where one in ten is ${what}`, async () => {
+      answer = (response, turn) => (turn % 10 === 5 ? refuse(response) : succeed(response));
+      const error = await latencyBy(pacer, target, LOAD).catch((caught: Error) => caught);
+      expect(error).to.be.instanceOf(Error).with.property('message').that.includes('8 of 80');
+      expect(asked).to.have.length(REQUESTS);
+    });
+  }
+
+  it('goes on where a server ends a connection after its answer', async () => {
+    answer = (response) => void response.setHeader('connection', 'close').end('well');
+    const { failures } = await latencyBy(pacer, target, LOAD);
+    expect(failures).to.equal(0);
+    expect(sockets.size).to.equal(REQUESTS);
+  });
+}
