@@ -4,16 +4,19 @@
  *
  *     paced HOST PORT METHOD PATH TOKENS TOOK RATE WARM_UP SECONDS CONNECTIONS
  *
- * TOKENS has the bearer token of each request in turn, one a line. TOOK becomes one double for each
- * request that counts, in order, infinite where it failed. Standard output has how many seconds those
- * that count went on. It understands answers that say how long they are (RFC 9112, 6.2), up to 16 KB.
+ * HOST is an IPv4 address. TOKENS has the bearer token of each request in turn, one a line. TOOK
+ * becomes one double for each request that counts, in order, infinite where it failed. Standard
+ * output has how many seconds those that count went on. It understands answers that say how long
+ * they are (RFC 9112, 6.2), up to 16 KB, and opens one connection after the other.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,92 +31,95 @@ enum { ANSWER = 16384, EVENTS = 256 };
 
 /* Seconds. What takes longer has failed, and is not waited for. */
 static const double TIMEOUT = 10;
-/* What is due within this is sent together: each time it wakes takes from what is measured. */
-static const double TOGETHER = 0.0005;
-
-struct request {
-  char *text;
-  int length;
-};
+/* Seconds that a request may be late: each time it wakes takes from what is measured. */
+static const double SLACK = 0.0005;
 
 struct connection {
-  int socket;    /* -1: there is none. */
-  long turn;     /* Of the request on its way; -1: it is free. */
-  double sent;
+  int socket; /* -1: there is none. */
+  long turn;  /* Of the request on its way; -1: it is unused. */
+  double sent_at;
   size_t filled; /* Of answer. */
   char answer[ANSWER];
 };
 
 static struct sockaddr_in server;
-static struct request *requests;
-static long request_count;
-static struct connection *connections, **unused;
-static int connection_count, unused_count, epoll;
+static char **requests;
+static size_t request_count;
+static struct connection *connections;
+static struct connection **unused;
+static size_t connection_count;
+static size_t unused_count;
+static int poller;
 
-static double began, rate, *took;
-static long uncounted, total, sent, answered;
-
-static void fail(const char *what) {
-  perror(what);
-  exit(1);
-}
+static double began;
+static double rate;
+static double *took;
+static long uncounted;
+static long total;
+static long sent;
+static long answered;
 
 static void *room_for(size_t count, size_t size) {
   void *room = calloc(count, size);
-  if (room == NULL) fail("calloc");
+  if (room == NULL) err(1, "calloc");
   return room;
 }
 
 static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec + time.tv_nsec / 1e9;
+  struct timespec at;
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  return at.tv_sec + at.tv_nsec / 1e9;
 }
 
 static double due(long turn) {
   return began + turn / rate;
 }
 
-static void read_tokens(const char *file, const char *host, const char *method, const char *path) {
+static char *request_of(const char *host, const char *method, const char *path, const char *token) {
   const char *body = strcmp(method, "GET") == 0 ? "" : "Content-Length: 0\r\n";
+  char *request;
+  int length = asprintf(
+      &request, "%s %s HTTP/1.1\r\nHost: %s:%d\r\nAuthorization: Bearer %s\r\n%s\r\n", method, path,
+      host, ntohs(server.sin_port), token, body);
+  if (length < 0) errx(1, "asprintf: no room");
+  return request;
+}
+
+static void read_tokens(const char *file, const char *host, const char *method, const char *path) {
   FILE *tokens = fopen(file, "r");
-  if (tokens == NULL) fail(file);
+  if (tokens == NULL) err(1, "%s", file);
   char *token = NULL;
-  size_t room = 0, space = 0;
-  for (ssize_t length; (length = getline(&token, &room, tokens)) > 0; request_count++) {
+  size_t size = 0;
+  size_t room = 0;
+  for (ssize_t length; (length = getline(&token, &size, tokens)) > 0; request_count++) {
     if (token[length - 1] == '\n') token[length - 1] = '\0';
-    if (request_count == (long)space) {
-      space = space == 0 ? 1024 : 2 * space;
-      requests = realloc(requests, space * sizeof *requests);
-      if (requests == NULL) fail("realloc");
+    if (request_count == room) {
+      room = room == 0 ? 1024 : 2 * room;
+      requests = realloc(requests, room * sizeof *requests);
+      if (requests == NULL) err(1, "realloc");
     }
-    struct request *request = &requests[request_count];
-    request->length = asprintf(
-        &request->text, "%s %s HTTP/1.1\r\nHost: %s:%d\r\nAuthorization: Bearer %s\r\n%s\r\n",
-        method, path, host, ntohs(server.sin_port), token, body);
-    if (request->length < 0) fail("asprintf");
+    requests[request_count] = request_of(host, method, path, token);
   }
   free(token);
   fclose(tokens);
-  if (request_count == 0) {
-    fprintf(stderr, "%s: there is no token in it.\n", file);
-    exit(1);
-  }
+  if (request_count == 0) errx(1, "%s: there is no token in it", file);
 }
 
-/* Leaves it without a socket where the server does not take it. */
-static void open_connection(struct connection *connection) {
-  int on = 1, made = socket(AF_INET, SOCK_STREAM, 0);
-  if (made < 0) fail("socket");
+/* Returns whether the server took it. */
+static bool open_connection(struct connection *connection) {
+  int made = socket(AF_INET, SOCK_STREAM, 0);
+  if (made < 0) err(1, "socket");
   if (connect(made, (struct sockaddr *)&server, sizeof server) != 0) {
     close(made);
-    return;
+    return false;
   }
+  int on = 1;
   setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   fcntl(made, F_SETFL, O_NONBLOCK);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, made, &event) != 0) fail("epoll_ctl");
+  if (epoll_ctl(poller, EPOLL_CTL_ADD, made, &event) != 0) err(1, "epoll_ctl");
   connection->socket = made;
+  return true;
 }
 
 static void conclude(struct connection *connection, bool succeeded) {
@@ -134,12 +140,13 @@ static void lose(struct connection *connection) {
 
 static void send_next(void) {
   struct connection *connection = unused[--unused_count];
-  const struct request *request = &requests[sent % request_count];
   connection->turn = sent++;
-  connection->sent = now();
-  if (connection->socket < 0) open_connection(connection);
+  connection->sent_at = now();
+  const char *request = requests[connection->turn % request_count];
+  ssize_t length = strlen(request);
+  bool open = connection->socket >= 0 || open_connection(connection);
   /* Nothing else is on its way there: the kernel has room for all of it. */
-  if (write(connection->socket, request->text, request->length) != request->length) lose(connection);
+  if (!open || write(connection->socket, request, length) != length) lose(connection);
 }
 
 /* Whatever is due by now: where the machine was late, requests are sent late and say so. */
@@ -148,49 +155,68 @@ static void send_due(void) {
   while (sent < total && unused_count > 0 && due(sent) <= until) send_next();
 }
 
-/* Waits for answers, or until the next request may go out. */
+/* Until the next request may go out, or an answer comes; a second, to look for what is overdue. */
 static int wait_for(struct epoll_event *events) {
-  double wait = 1; /* Looks for what has taken too long. */
-  if (sent < total && unused_count > 0) wait = fmin(wait, fmax(TOGETHER, due(sent) - now()));
-  struct timespec time = {.tv_sec = (time_t)wait, .tv_nsec = (long)(fmod(wait, 1) * 1e9)};
-  int count = epoll_pwait2(epoll, events, EVENTS, &time, NULL);
-  if (count < 0 && errno != EINTR) fail("epoll_pwait2");
+  double wait = 1;
+  if (sent < total && unused_count > 0) wait = fmin(wait, fmax(SLACK, due(sent) - now()));
+  struct timespec timeout = {.tv_sec = (time_t)wait, .tv_nsec = (long)(fmod(wait, 1) * 1e9)};
+  struct pollfd ready = {.fd = poller, .events = POLLIN};
+  /* epoll_wait itself counts in milliseconds. */
+  if (ppoll(&ready, 1, &timeout, NULL) < 0 && errno != EINTR) err(1, "ppoll");
+  int count = epoll_wait(poller, events, EVENTS, 0);
+  if (count < 0) err(1, "epoll_wait");
   return count;
 }
 
-/* Where the answer that has come so far ends; 0: not yet known, -1: it does not say. */
-static long end_of(const char *answer) {
+/* Where the value of a header begins; NULL: there is no such header. */
+static const char *header(const char *answer, const char *name, const char *head_end) {
+  const char *found = strcasestr(answer, name);
+  return found != NULL && found < head_end ? found + strlen(name) : NULL;
+}
+
+/* Where there is all of an answer, it is taken; where that cannot be told, it has failed. */
+static void understand(struct connection *connection) {
+  const char *answer = connection->answer;
   const char *head_end = strstr(answer, "\r\n\r\n");
-  if (head_end == NULL) return 0;
-  const char *length = strcasestr(answer, "\r\ncontent-length:");
-  if (length == NULL || length > head_end) return -1;
-  return head_end + strlen("\r\n\r\n") - answer + atol(length + strlen("\r\ncontent-length:"));
+  if (head_end == NULL) return;
+  const char *length = header(answer, "\r\ncontent-length:", head_end);
+  if (length == NULL) {
+    lose(connection);
+    return;
+  }
+  size_t end = head_end + strlen("\r\n\r\n") - answer + strtoul(length, NULL, 10);
+  if (connection->filled < end) return;
+  bool closes = header(answer, "\r\nconnection: close", head_end) != NULL;
+  int status = atoi(answer + strlen("HTTP/1.1 "));
+  conclude(connection, status >= 200 && status < 400);
+  if (closes) lose(connection);
 }
 
 static void receive(struct connection *connection) {
-  char *answer = connection->answer;
-  ssize_t size = read(connection->socket, answer + connection->filled, ANSWER - 1 - connection->filled);
+  char *end = connection->answer + connection->filled;
+  ssize_t size = read(connection->socket, end, ANSWER - 1 - connection->filled);
   if (size < 0 && errno == EAGAIN) return;
-  if (size <= 0 || connection->turn < 0) return lose(connection); /* Closed, or nobody asked. */
+  /* It has ended, there is no room, or nobody asked. */
+  if (size <= 0 || connection->turn < 0) {
+    lose(connection);
+    return;
+  }
+  end[size] = '\0';
   connection->filled += size;
-  answer[connection->filled] = '\0';
-  long end = end_of(answer);
-  if (end < 0 || end >= ANSWER) return lose(connection);
-  if (end == 0 || (long)connection->filled < end) return;
-  int status = atoi(answer + strlen("HTTP/1.1 "));
-  conclude(connection, status >= 200 && status < 400);
+  understand(connection);
 }
 
 static void give_up(void) {
   double latest = now() - TIMEOUT;
-  for (int at = 0; at < connection_count; at++) {
-    if (connections[at].turn >= 0 && connections[at].sent < latest) lose(&connections[at]);
+  for (size_t at = 0; at < connection_count; at++) {
+    if (connections[at].turn >= 0 && connections[at].sent_at < latest) lose(&connections[at]);
   }
 }
 
 static void send_all(void) {
   struct epoll_event events[EVENTS];
-  double looked = began = now();
+  began = now();
+  double looked = began;
   while (answered < total) {
     send_due();
     int count = wait_for(events);
@@ -202,36 +228,45 @@ static void send_all(void) {
 }
 
 static void write_took(const char *file) {
-  FILE *out = fopen(file, "w");
   size_t counted = total - uncounted;
-  if (out == NULL || fwrite(took, sizeof *took, counted, out) != counted || fclose(out) != 0) fail(file);
+  FILE *out = fopen(file, "w");
+  if (out == NULL) err(1, "%s", file);
+  if (fwrite(took, sizeof *took, counted, out) != counted || fclose(out) != 0) err(1, "%s", file);
 }
 
-int main(int count, char **arguments) {
-  if (count != 11) {
-    fprintf(stderr, "paced HOST PORT METHOD PATH TOKENS TOOK RATE WARM_UP SECONDS CONNECTIONS\n");
-    return 2;
+static void prepare_connections(size_t count) {
+  connection_count = count;
+  connections = room_for(count, sizeof *connections);
+  unused = room_for(count, sizeof *unused);
+  for (size_t at = 0; at < count; at++) {
+    connections[at].socket = -1;
+    connections[at].turn = -1;
+    unused[unused_count++] = &connections[at];
+  }
+  poller = epoll_create1(0);
+  if (poller < 0) err(1, "epoll_create1");
+}
+
+int main(int argc, char **argv) {
+  if (argc != 11) {
+    errx(2, "HOST PORT METHOD PATH TOKENS TOOK RATE WARM_UP SECONDS CONNECTIONS");
   }
   signal(SIGPIPE, SIG_IGN); /* write says so, too. */
   server.sin_family = AF_INET;
-  server.sin_port = htons(atoi(arguments[2]));
-  if (inet_pton(AF_INET, arguments[1], &server.sin_addr) != 1) fail(arguments[1]);
-  read_tokens(arguments[5], arguments[1], arguments[3], arguments[4]);
-  rate = atof(arguments[7]);
-  double warm_up = atof(arguments[8]), seconds = atof(arguments[9]);
+  server.sin_port = htons(atoi(argv[2]));
+  if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) errx(2, "%s is no IPv4 address", argv[1]);
+  rate = atof(argv[7]);
+  double warm_up = atof(argv[8]);
+  double seconds = atof(argv[9]);
+  long most = atol(argv[10]);
   uncounted = (long)(rate * warm_up);
   total = uncounted + (long)(rate * seconds);
+  if (uncounted < 0 || total <= uncounted || most <= 0) errx(2, "there is nothing to send");
+  read_tokens(argv[5], argv[1], argv[3], argv[4]);
   took = room_for(total - uncounted, sizeof *took);
-  connection_count = atoi(arguments[10]);
-  connections = room_for(connection_count, sizeof *connections);
-  unused = room_for(connection_count, sizeof *unused);
-  epoll = epoll_create1(0);
-  for (int at = 0; at < connection_count; at++) {
-    connections[at].socket = connections[at].turn = -1;
-    unused[unused_count++] = &connections[at];
-  }
+  prepare_connections(most);
   send_all();
   printf("%f\n", now() - began - warm_up);
-  write_took(arguments[6]);
+  write_took(argv[6]);
   return 0;
 }

@@ -139,7 +139,9 @@ class Connection {
   constructor(host: string, port: number, owner: Owner) {
     this.#owner = owner;
     const callback = (size: number) => {
-      this.#receive(READ.subarray(0, size));
+      if (this.#answered === undefined)
+        this.close(); // Nobody asked.
+      else this.#receive(READ.subarray(0, size));
       return true;
     };
     const socket = connect({ host, port, noDelay: true, onread: { buffer: READ, callback } });

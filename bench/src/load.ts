@@ -75,7 +75,10 @@ async function runWrk(target: Target, load: ClosedLoad): Promise<Traffic> {
 
 const AUTOCANNON: LoadGenerator = {
   name: 'autocannon',
-  run: (target, load) => inProcess(CANNON, { target, load }),
+  run: async (target, load) => {
+    const child = startProcess(CANNON, { args: [JSON.stringify({ target, load })] });
+    return JSON.parse(await outputOf(child)) as Traffic;
+  },
 };
 
 /** Ends what still goes on: nobody waits for it any more. */
@@ -87,12 +90,10 @@ const CANNON = fileURLToPath(new URL('./cannon-process.js', import.meta.url));
 
 const running = new Set<Child>();
 
-/** In a process of its own: whoever measures beside it has another event loop. */
-async function inProcess<Result>(script: string, argument: unknown): Promise<Result> {
-  return JSON.parse(await outputOf(startProcess(script, { args: [JSON.stringify(argument)] })));
-}
-
-/** @returns what it wrote to standard output. @throws with what it said where it failed */
+/**
+ * Waits for a generator: a process of its own, since whoever measures beside it needs its event loop.
+ * @returns what it wrote to standard output. @throws with what it said where it failed
+ */
 export async function outputOf(child: Child): Promise<string> {
   running.add(child);
   const { code } = await child.exited;

@@ -28,5 +28,6 @@ export function quantile(sorted: ArrayLike<number>, part: number): number {
   const place = (sorted.length - 1) * part;
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
   if (below === undefined || above === undefined) return Number.NaN;
+  if (below === above) return below; // Both may be infinite.
   return below + (above - below) * (place - Math.floor(place));
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Connections, requestText } from '../dist/src/connections.js';
 
@@ -84,6 +85,19 @@ describe('Connections of a benchmark', () => {
     answers.push((socket) => socket.write(ANSWER));
     const all = await Promise.all([ask(), ask()]);
     expect(all).to.deep.equal(['0 HTTP/1.1 204 No Content\r\n\r\n', '200 hello']);
+  });
+
+  it('do not use one where more comes than was asked for', async () => {
+    connections = new Connections(url, 1);
+    answers.push((socket) => {
+      socket.setNoDelay(true).write(ANSWER);
+      setImmediate(() => setImmediate(() => socket.write(ANSWER)));
+      socket.once('close', () => answers.push((next) => next.write(ANSWER.replace('200', '201'))));
+    });
+    expect(await ask()).to.equal('200 hello');
+    while (answers.length === 0) await wait(1);
+    expect(await ask()).to.equal('201 hello');
+    expect(opened).to.equal(2);
   });
 
   it('give up what is not answered', async () => {

@@ -7,6 +7,8 @@ describe('The statistics of a benchmark', () => {
     expect(spreadOf([5, 1, 3, 2, 4])).to.deep.equal({ median: 3, lower: 2, upper: 4 });
     expect(spreadOf([1, 2])).to.deep.equal({ median: 1.5, lower: 1.25, upper: 1.75 });
     expect(quantile([1, 2, 3, 4], 0.99)).to.be.closeTo(3.97, 1e-9);
+    const never = Number.POSITIVE_INFINITY;
+    expect(quantile([1, never, never], 0.75)).to.equal(never);
   });
 
   it('know of no numbers no median', () => {
