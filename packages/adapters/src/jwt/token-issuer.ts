@@ -27,10 +27,10 @@ export class JwtIssuer implements TokenIssuer {
       sub: String(user.id),
       iat: issuedAt,
       exp: issuedAt + Math.ceil(this.accessTokenTtl / 1_000),
-      jti: randomUUID(),
       token_type: 'access',
     };
-    const payload = this.#describe(claims, user, sessionId);
+    // Last: where the session is looked for there, it stands there.
+    const payload = withClaim(this.#describe(claims, user, sessionId), 'jti', randomUUID());
     return jsonwebtoken.sign(payload, signing.key, { algorithm: signing.algorithm });
   }
 

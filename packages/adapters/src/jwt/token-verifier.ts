@@ -97,7 +97,7 @@ export class JwtVerifier implements TokenVerifier {
     if (key === undefined) throw new Unauthenticated('No key for this token.');
     const claims = this.#claims(token, alg, key);
     this.#checkIssuer(claims, key);
-    const access = this.#access(claims, digest);
+    const access = this.#access(claims, token);
     this.#verified.set(digest, access);
     return access;
   }
@@ -124,7 +124,7 @@ export class JwtVerifier implements TokenVerifier {
     }
   }
 
-  #access(claims: Claims, digest: string): AccessToken {
+  #access(claims: Claims, token: string): AccessToken {
     const { claims: paths, adminRole } = this.#settings;
     const { iss, sub, exp, token_type: type } = claims;
     if (type !== undefined && type !== 'access') throw new Unauthenticated('Not an access token.');
@@ -135,10 +135,18 @@ export class JwtVerifier implements TokenVerifier {
       identity: { issuer: String(iss), subject: sub },
       profile: profileOf(claims, paths, role),
       role,
-      sessionId: textAt(claims, paths.session) ?? textAt(claims, 'jti') ?? digest,
+      sessionId: textAt(claims, paths.session) ?? textAt(claims, 'jti') ?? signedDigest(token),
       expiresAt: Math.min(Math.floor(exp * 1_000), LAST_MOMENT),
     };
   }
+}
+
+/**
+ * Of what is signed alone: a signature can be written in several ways, in the bits of its last
+ * character that say nothing (RFC 4648, 3.5), and ES256's with -s for s as well.
+ */
+function signedDigest(token: string): string {
+  return tokenDigest(token.slice(0, token.lastIndexOf('.')));
 }
 
 function parsedHeader(token: string): Claims {
