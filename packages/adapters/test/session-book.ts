@@ -21,6 +21,7 @@ export const POLICY: SessionPolicy = {
 export const MINUTE = 60_000;
 export const DAY = 86_400_000;
 export const NOW: Millis = Date.now();
+export const PASSWORD_HASH = 'hash of a password';
 
 export function hashOf(token: string): Uint8Array {
   return createHash('sha256').update(token).digest();
@@ -39,6 +40,7 @@ export class SessionBook {
   /** With three users who have never been seen. */
   static async begin(pool: pg.Pool): Promise<SessionBook> {
     await addUsers(pool, 3);
+    await pool.query('UPDATE users SET password_hash = $1', [PASSWORD_HASH]);
     await setAsOf(pool, NOW);
     return new SessionBook(pool);
   }
@@ -50,7 +52,8 @@ export class SessionBook {
     at: Millis = NOW,
   ): Promise<CommittedTransition> {
     const expiresAt = at + 30 * DAY;
-    return this.sessions.open({ userId, sessionId, refreshHash: hashOf(token), expiresAt, at });
+    const session = { userId, sessionId, refreshHash: hashOf(token), expiresAt, at };
+    return this.sessions.open({ ...session, passwordHash: PASSWORD_HASH });
   }
 
   rotate(token: string, next = 'next', at: Millis = NOW + MINUTE): Promise<RotationResult> {

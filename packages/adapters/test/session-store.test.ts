@@ -3,6 +3,7 @@ import {
   createPool,
   PostgresPresenceStore,
   PostgresSessionStore,
+  PostgresUserStore,
 } from '@presence/adapters/postgres';
 import { type SessionId, Unavailable, UnknownUser } from '@presence/domain';
 import { eventually } from '@presence/test-services';
@@ -36,6 +37,13 @@ onEachDatabase('PostgresSessionStore', (database) => {
     it('or neither, where the user has been removed', async () => {
       const error = await book.open('first', 's', 99).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(UnknownUser).with.property('userId', 99);
+      expect(await book.sessions.ownerOf(hashOf('first'))).to.equal(null);
+    });
+
+    it('or neither, where the password has been changed since it was checked', async () => {
+      await pool.query(`UPDATE users SET password_hash = 'another'`);
+      const error = await book.open('first').catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(UnknownUser);
       expect(await book.sessions.ownerOf(hashOf('first'))).to.equal(null);
     });
 
@@ -221,6 +229,17 @@ onEachDatabase('PostgresSessionStore', (database) => {
     expect(rows).to.deep.equal([{ session_id: '4' }]);
   });
 
+  it('forgets none whose tokens are still renewed, though a message ended its presence', async () => {
+    const store = new PostgresPresenceStore(pool, POLICY);
+    await book.open('1');
+    await pool.query(`
+      INSERT INTO ended_sessions (user_id, session_id, tokens_until, expires_at)
+      VALUES (1, 's', now(), now() - interval '1 hour')`);
+    expect(await store.prune(10)).to.equal(0);
+    await pool.query('UPDATE login_sessions SET ended_at = now()');
+    expect(await store.prune(10)).to.equal(1);
+  });
+
   if (!database.concurrent) return;
 
   /** Runs `work` while somebody else has done `statement` in a transaction. */
@@ -234,6 +253,16 @@ onEachDatabase('PostgresSessionStore', (database) => {
       await other.query('ROLLBACK');
       other.release();
     }
+  }
+
+  /** Until so many wait for a lock. */
+  async function untilWaiting(count: number): Promise<void> {
+    await eventually(async () => {
+      const { rows } = await pool.query(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+      );
+      return rows.length === count;
+    });
   }
 
   it('is unavailable to who only asks where a table is locked', async () => {
@@ -254,12 +283,7 @@ onEachDatabase('PostgresSessionStore', (database) => {
       const ended = [{ userId: 1, sessionId: 's' }];
       applied = store.apply({ events: [], ended, progress: [] });
       applied.catch(() => {}); // Whoever comes as far awaits it.
-      await eventually(async () => {
-        const { rows } = await pool.query(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-        );
-        return rows.length > 0;
-      });
+      await untilWaiting(1);
       const { rows } = await pool.query('SELECT clock_timestamp() AS now');
       freeAt = rows[0].now;
     });
@@ -296,6 +320,15 @@ onEachDatabase('PostgresSessionStore', (database) => {
     function drain(): Promise<number> {
       return new PostgresPresenceStore(pool, POLICY).applyDeferred();
     }
+
+    it('leaves no login behind whose password is changed before it is committed', async () => {
+      const opening = book.open('1');
+      await untilWaiting(1);
+      const changing = new PostgresUserStore(pool, 'presence').setPassword('user1', 'another');
+      await opening;
+      expect(await changing).to.equal(true);
+      expect(await book.outcome('1')).to.equal('invalid');
+    });
 
     it('commits a login within seconds, and its effect comes later', async () => {
       const start = Date.now();

@@ -1,4 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
+import type { Duration } from '@presence/domain';
 import Koa from 'koa';
 import { Registry } from 'prom-client';
 import { authentication } from './authentication.js';
@@ -53,12 +54,16 @@ export function createApi(dependencies: ApiDependencies, settings: ServingSettin
   return { listener, attach: (server) => lane.attach(server), watch, readiness, registry };
 }
 
+/** How much nearer than an event may be: its worker's idea of the database's clock is another. */
+const ON_THE_WAY: Duration = 1_000;
+
 function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): ApiServices {
-  const now = dependencies.now ?? Date.now;
+  const clock = dependencies.now ?? Date.now;
+  const mostAhead = Math.max(0, settings.maxClockSkew - ON_THE_WAY);
   const ended = new EndedSessions();
   // Looked at all the time, not only when somebody asks: it remembers what has once been there.
   const onLook = () => void readiness.report();
-  const watch = new DatabaseWatch({ ...dependencies, now, ended, onLook });
+  const watch = new DatabaseWatch({ ...dependencies, now: clock, ended, onLook });
   const { publisher } = dependencies;
   const readiness: Readiness = new Readiness({
     broker: () => publisher.connected,
@@ -75,7 +80,7 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
     sessions: watch.guard(sessions),
     limiter: watch.guard(limiter),
     settings,
-    now,
+    now: () => clock() - Math.max(0, watch.ahead - mostAhead),
     ended,
     watch,
     readiness,

@@ -52,7 +52,8 @@ export class DatabaseWatch {
   /** When the lag was read, by the monotonic clock. */
   #lagReadAt = 0;
   /** How far the database's clock is ahead of that one. */
-  #ahead: number | undefined;
+  #lead: number | undefined;
+  #ahead: Duration = 0;
   #stopped = true;
 
   constructor(options: WatchOptions) {
@@ -98,8 +99,21 @@ export class DatabaseWatch {
    * farther: an event that goes straight into the row would outrank all that is said until then.
    */
   bounded(at: Millis, skew: Duration): Millis {
-    if (this.#ahead === undefined) return at;
-    return Math.min(at, Math.floor(this.#ahead + performance.now()) + skew);
+    if (this.#lead === undefined) return at;
+    return Math.min(at, Math.floor(this.#lead + performance.now()) + skew);
+  }
+
+  /**
+   * How far this machine's clock is ahead of the database's, by the last look; 0 before the first.
+   * The monotonic clock, which may stand still while a machine sleeps, has no part in it.
+   */
+  get ahead(): Duration {
+    return this.#ahead;
+  }
+
+  /** A moment that other machines can be held against: the database's clock, as far as heard. */
+  get now(): Millis {
+    return this.#options.now() - this.#ahead;
   }
 
   /** @returns once the first look is over, whatever came of it */
@@ -166,14 +180,15 @@ export class DatabaseWatch {
 
   async #look(): Promise<void> {
     const { sessions, ended } = this.#options;
-    const askedAt = performance.now();
+    const [askedAt, asked] = [performance.now(), this.#options.now()];
     const { asOf, now, ...answer } = await sessions.endedSince(this.#cursor);
     for (const session of answer.ended) ended.add(session);
     ended.forget(this.note(asOf));
     this.#cursor = answer.cursor;
     this.#lag = Math.max(0, now - asOf);
     this.#lagReadAt = askedAt;
-    this.#ahead = now - askedAt;
+    this.#lead = now - askedAt;
+    this.#ahead = asked - now;
     this.#answered = true;
     this.#saysNo = false;
     this.#awaitAnswer();

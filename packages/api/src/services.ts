@@ -8,6 +8,7 @@ import type { ServingSettings } from './settings.js';
 /** What the routes work with. */
 export interface ApiServices extends ApiDependencies {
   readonly settings: ServingSettings;
+  /** This machine's clock, brought back where it is so far ahead that workers refuse what it stamps. */
   readonly now: () => Millis;
   readonly ended: EndedSessions;
   readonly watch: DatabaseWatch;

@@ -2,6 +2,7 @@ import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
+import { World } from './world.js';
 
 const HEARTBEAT = '/api/users/heartbeat/';
 
@@ -32,6 +33,22 @@ describe('a heartbeat', () => {
       status: 'online',
       sessionId: 'a-session',
     });
+  });
+
+  it('is stamped no farther ahead than workers take it, whatever the clock says', async () => {
+    const world = new World();
+    world.skew = 3_600_000;
+    const { client } = await startWorld({}, undefined, world);
+    const bearer = token({ user: world.add(1), expiresAt: world.now() + 900_000 });
+    const plain = await client.post(HEARTBEAT, { token: bearer });
+    const away = await client.post(HEARTBEAT, { token: bearer, body: { status: 'away' } });
+    await client.get('/api/users/me/', { token: bearer });
+    const stamped = world.recorded.map(({ occurredAt }) => occurredAt);
+    expect(stamped).to.have.length(3);
+    for (const at of stamped) expect(at).to.be.within(Date.now() + 10_000, Date.now() + 14_000);
+    expect([plain, away].map(({ body }) => Date.parse(body.last_seen))).to.deep.equal(
+      stamped.slice(0, 2),
+    );
   });
 
   it('needs no body, whatever its Content-Type says', async () => {

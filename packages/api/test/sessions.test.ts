@@ -4,6 +4,7 @@ import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import { OWN_ISSUER, token } from './access-token.js';
 import { closeAll, type Running, startWorld } from './running-api.js';
+import { World } from './world.js';
 
 const LOGIN = '/api/users/login/';
 const REFRESH = '/api/users/token/refresh/';
@@ -214,6 +215,20 @@ describe('refresh', () => {
     expect((await refresh()).status).to.equal(401);
     api.world.issuerOfUsers = OWN_ISSUER;
     expect((await refresh()).status).to.equal(200);
+  });
+
+  it('happens at a time that other APIs can be held against, whatever the clock says', async () => {
+    const world = new World();
+    world.skew = 12_000;
+    const { client } = await startWorld({}, undefined, world);
+    world.add(1, { username: 'ahmad', password: 'secret' });
+    const { body } = await client.post(LOGIN, {
+      body: { username: 'ahmad', password: 'secret' },
+    });
+    const before = Date.now();
+    await client.post(REFRESH, { body: { refresh: body.refresh } });
+    expect(world.rotations).to.have.length(1);
+    expect(world.rotations[0]).to.be.within(before - 1_000, Date.now() + 1_000);
   });
 
   it('answers 401 to a token that was never issued', async () => {

@@ -73,6 +73,8 @@ export class World {
   #refresh = new Map<string, Session>();
   #identities = new Map<string, UserId>();
 
+  /** When refresh tokens were rotated, as the API said. */
+  readonly rotations: Millis[] = [];
   readonly now = (): Millis => Date.now() + this.skew;
 
   add(id: UserId, profile: Partial<Profile> & { password?: string } = {}): User {
@@ -286,6 +288,7 @@ export class World {
       },
       rotate: async ({ presented, replacement, at }) => {
         await this.#database();
+        this.rotations.push(at);
         return this.#rotate(hex(presented), hex(replacement), at);
       },
       end: async (session) => {

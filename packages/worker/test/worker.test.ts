@@ -66,7 +66,12 @@ describeWorker('A worker', (under) => {
       rememberSessions: 86_400_000,
     });
     const refreshHash = randomBytes(32);
-    await sessions.open({ ...times, sessionId: randomUUID(), refreshHash, userId });
+    const passwordHash = 'hash';
+    await under.pool.query('UPDATE users SET password_hash = $2 WHERE id = $1', [
+      userId,
+      passwordHash,
+    ]);
+    await sessions.open({ ...times, sessionId: randomUUID(), refreshHash, userId, passwordHash });
   }
 
   it('announces what others have committed, an API say', async () => {

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type Duration, type Millis, Unavailable } from '@presence/domain';
 import pg from 'pg';
-import { isLockTimeout, translateError } from './errors.js';
+import { isConflict, isLockTimeout, translateError } from './errors.js';
+
+/** A transaction that lost against another one is done again at once, this many times. */
+const ATTEMPTS = 3;
 
 export interface DatabaseAddress {
   /** postgres://user:password@host:port/database */
@@ -148,6 +151,25 @@ export function transaction<T>(
     const result = await work(client);
     return () => Promise.resolve(result);
   });
+}
+
+/**
+ * The same for those who can do nothing about a conflict or a lock but to try again, which is done at
+ * once.
+ * @throws Unavailable, RowRefused, what `work` throws
+ */
+export async function settledTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transaction(pool, work);
+    } catch (error) {
+      if (!isConflict(error) && !isLockTimeout(error)) throw error;
+      if (attempt === ATTEMPTS) throw new Unavailable('database', 1_000, { cause: error });
+    }
+  }
 }
 
 /**

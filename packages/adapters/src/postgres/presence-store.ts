@@ -103,7 +103,10 @@ export class PostgresPresenceStore implements PresenceStore {
     const rows = await query(this.#pool, {
       text: `
         WITH due AS MATERIALIZED (
-          SELECT user_id, session_id FROM ended_sessions WHERE expires_at < now()
+          SELECT user_id, session_id FROM ended_sessions e WHERE expires_at < now()
+          -- A message ended its presence, but not its tokens: they are renewed, and still come.
+          AND NOT EXISTS (SELECT FROM login_sessions s WHERE s.ended_at IS NULL
+            AND s.user_id = e.user_id AND s.session_id = e.session_id)
           LIMIT $1 FOR UPDATE SKIP LOCKED
         )
         DELETE FROM ended_sessions e USING due

@@ -9,18 +9,15 @@ import {
   type PresencePolicy,
   type Rotation,
   type RotationResult,
-  RowRefused,
   type SessionEnd,
   type SessionStore,
-  Unavailable,
   UnknownUser,
 } from '@presence/domain';
 import type pg from 'pg';
 import { endedSince, refuseTokens } from './ended-session.js';
-import { isConflict, isLockTimeout } from './errors.js';
 import { timestamp } from './event-row.js';
 import { endExpiredSessions } from './expired-session.js';
-import { ask, transaction } from './pool.js';
+import { ask, settledTransaction } from './pool.js';
 import { addToken, lockToken, meaningOf, nextGeneration } from './refresh-token-row.js';
 import { commitTransition } from './transition.js';
 
@@ -28,9 +25,6 @@ export interface SessionPolicy extends PresencePolicy {
   /** For how long the directly preceding refresh token may be repeated. */
   readonly refreshReuseGrace: Duration;
 }
-
-/** A transaction that lost against another one is done again at once, this many times. */
-const ATTEMPTS = 3;
 
 /** By how much an access token of another instance may outlive what ours would: clocks differ. */
 const CLOCK_MARGIN: Duration = 60_000;
@@ -41,8 +35,6 @@ const CLOCK_MARGIN: Duration = 60_000;
  */
 const FOREIGN_TOKEN_LIFE: Duration = 86_400_000;
 
-const FOREIGN_KEY_VIOLATION = '23503';
-
 export class PostgresSessionStore implements SessionStore {
   readonly #pool: pg.Pool;
   readonly #policy: SessionPolicy;
@@ -52,22 +44,17 @@ export class PostgresSessionStore implements SessionStore {
     this.#policy = policy;
   }
 
-  /** @throws UnknownUser where the user has been removed meanwhile */
-  async open(session: NewSession): Promise<CommittedTransition> {
-    try {
-      return await this.#transact(async (client) => {
-        const loginId = await insertSession(client, session);
-        await addToken(client, loginId, session.refreshHash, session.expiresAt);
-        return commitTransition(client, login(session), this.#policy);
-      });
-    } catch (error) {
-      const unknown = error instanceof RowRefused && error.sqlState === FOREIGN_KEY_VIOLATION;
-      throw unknown ? new UnknownUser(session.userId) : error;
-    }
+  /** @throws UnknownUser where there is no such user with that password (any more) */
+  open(session: NewSession): Promise<CommittedTransition> {
+    return settledTransaction(this.#pool, async (client) => {
+      const loginId = await insertSession(client, session);
+      await addToken(client, loginId, session.refreshHash, session.expiresAt);
+      return commitTransition(client, login(session), this.#policy);
+    });
   }
 
   rotate(rotation: Rotation): Promise<RotationResult> {
-    return this.#transact(async (client) => {
+    return settledTransaction(this.#pool, async (client) => {
       const token = await lockToken(client, rotation.presented);
       if (token === undefined) return { outcome: 'invalid' };
       const { loginId, userId, sessionId } = token;
@@ -84,7 +71,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   end(session: SessionEnd): Promise<CommittedTransition> {
-    return this.#transact((client) => this.#end(client, session));
+    return settledTransaction(this.#pool, (client) => this.#end(client, session));
   }
 
   async ownerOf(refreshHash: Uint8Array): Promise<EndedSession | null> {
@@ -98,7 +85,9 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   endExpired(limit: number, now: Millis): Promise<number> {
-    return this.#transact((client) => endExpiredSessions(client, limit, now, this.#policy));
+    return settledTransaction(this.#pool, (client) =>
+      endExpiredSessions(client, limit, now, this.#policy),
+    );
   }
 
   endedSince(cursor: string | null): Promise<EndedSessions> {
@@ -112,17 +101,6 @@ export class PostgresSessionStore implements SessionStore {
     await refuseTokens(client, session, isOurs ? ownLife : FOREIGN_TOKEN_LIFE, this.#policy);
     return transition;
   }
-
-  async #transact<T>(work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await transaction(this.#pool, work);
-      } catch (error) {
-        if (!isConflict(error) && !isLockTimeout(error)) throw error;
-        if (attempt === ATTEMPTS) throw new Unavailable('database', 1_000, { cause: error });
-      }
-    }
-  }
 }
 
 function login({ userId, sessionId, at }: NewSession): PresenceEvent {
@@ -133,17 +111,20 @@ function logout({ userId, sessionId, at }: SessionEnd): PresenceEvent {
   return { type: 'logout', userId, sessionId, occurredAt: at, status: 'offline' };
 }
 
+/** Whoever changes the password waits until it is committed, and ends it. */
 async function insertSession(
   client: pg.ClientBase,
-  { userId, sessionId, at, expiresAt }: NewSession,
+  { userId, passwordHash, sessionId, at, expiresAt }: NewSession,
 ): Promise<number> {
   const { rows } = await client.query<{ id: number }>({
     name: 'login-session-open',
     text: `INSERT INTO login_sessions (user_id, session_id, opened_at, expires_at)
-      VALUES ($1, $2, $3, $4) RETURNING id`,
-    values: [userId, sessionId, timestamp(at), timestamp(expiresAt)],
+      SELECT id, $3, $4, $5 FROM users WHERE id = $1 AND password_hash = $2 FOR SHARE
+      RETURNING id`,
+    values: [userId, passwordHash, sessionId, timestamp(at), timestamp(expiresAt)],
   });
-  return rows[0]!.id;
+  if (rows[0] === undefined) throw new UnknownUser(userId);
+  return rows[0].id;
 }
 
 /** @returns whether it is a session of our own; another issuer's have no row to close. */

@@ -12,7 +12,7 @@ import {
 import DataLoader from 'dataloader';
 import type pg from 'pg';
 import { isUniqueViolation, refusalOf } from './errors.js';
-import { ask } from './pool.js';
+import { ask, settledTransaction } from './pool.js';
 import { createUser, ownId, USER } from './user-row.js';
 
 /** The longest that an access token of ours can live: see ACCESS_TOKEN_TTL. */
@@ -38,6 +38,15 @@ const REFUSE_CLOSED = `
   ON CONFLICT (user_id, session_id) DO UPDATE SET
     ended_at = excluded.ended_at, tokens_refused = true, tokens_until = excluded.tokens_until,
     expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)`;
+
+/** A statement of its own: it sees the session of a login that the one before it waited for. */
+const END_SESSIONS = `
+  WITH closed AS (
+    UPDATE login_sessions SET ended_at = clock_timestamp() WHERE user_id = $1 AND ended_at IS NULL
+    RETURNING user_id, session_id, expires_at
+  ), refused AS (${REFUSE_CLOSED})
+  INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id)
+  SELECT user_id, 'logout', clock_timestamp(), 'offline', session_id FROM closed`;
 
 interface UserRow extends User {
   /** Whether the user logs in here, so that no other issuer has a say in the profile. */
@@ -134,24 +143,17 @@ export class PostgresUserStore implements UserStore {
   }
 
   /** Ends the user's sessions, as a logout each: whoever knew the old password is out. */
-  async setPassword(username: string, passwordHash: string): Promise<boolean> {
-    const rows = await ask(this.#pool, {
-      text: `
-        WITH changed AS (
-          UPDATE users SET password_hash = $3
-          WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
-        ), closed AS (
-          UPDATE login_sessions SET ended_at = clock_timestamp()
-          FROM changed WHERE user_id = changed.id AND ended_at IS NULL
-          RETURNING user_id, session_id, expires_at
-        ), refused AS (${REFUSE_CLOSED}), logouts AS (
-          INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id)
-          SELECT user_id, 'logout', clock_timestamp(), 'offline', session_id FROM closed
-        )
-        SELECT id FROM changed`,
-      values: [username, TOKEN_LIFE, passwordHash],
+  setPassword(username: string, passwordHash: string): Promise<boolean> {
+    return settledTransaction(this.#pool, async (client) => {
+      const { rows } = await client.query<{ id: UserId }>({
+        text: `UPDATE users SET password_hash = $2
+          WHERE username = $1 AND password_hash IS NOT NULL RETURNING id`,
+        values: [username, passwordHash],
+      });
+      if (rows[0] === undefined) return false;
+      await client.query({ text: END_SESSIONS, values: [rows[0].id, TOKEN_LIFE] });
+      return true;
     });
-    return rows.length > 0;
   }
 
   list(after: UserId, limit: number): Promise<User[]> {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type Credentials,
   NO_SESSION,
   TooManyLogins,
   Unauthenticated,
   UnknownUser,
-  type User,
   withEvent,
 } from '@presence/domain';
 import Type from 'typebox';
@@ -50,8 +50,8 @@ function loginRoute(services: IssuingServices): Route {
     },
     problems: [403, 429],
     handle: async (ctx, { body }) => {
-      const user = await amongOthers(services, ctx, () => authenticate(services, ctx, body));
-      return openSession(services, user);
+      const known = await amongOthers(services, ctx, () => authenticate(services, ctx, body));
+      return openSession(services, known);
     },
   });
 }
@@ -75,7 +75,7 @@ async function authenticate(
   { users, hasher, limiter, settings }: IssuingServices,
   ctx: ApiContext,
   { username, password }: { username: string; password: string },
-): Promise<User> {
+): Promise<Credentials> {
   const assertNotBlocked = async () => {
     const wait = await limiter.blockedFor(username, ctx.ip);
     if (wait > 0) throw retryLater(429, 'Too many failed logins. Wait before the next one.', wait);
@@ -88,7 +88,7 @@ async function authenticate(
   if (known !== null && matches) {
     await limiter.succeeded(username, ctx.ip);
     if (known.issuer !== settings.ownIssuer) throw forbidden(anotherIssuer(known.issuer));
-    return known.user;
+    return known;
   }
   await limiter.failed(username, ctx.ip);
   throw wrongCredentials();
@@ -96,7 +96,7 @@ async function authenticate(
 
 async function openSession(
   { sessions, issuer, settings, watch, now, logger }: IssuingServices,
-  user: User,
+  { user, passwordHash }: Credentials,
 ): Promise<Reply> {
   const at = watch.bounded(now(), settings.maxClockSkew);
   const sessionId = randomUUID();
@@ -104,12 +104,13 @@ async function openSession(
   const { presence, pending } = await sessions
     .open({
       userId: user.id,
+      passwordHash,
       sessionId,
       refreshHash: refresh.hash,
       expiresAt: at + settings.refreshTokenTtl,
       at,
     })
-    .catch(removedMeanwhile);
+    .catch(changedMeanwhile);
   logger.info({ userId: user.id, pending }, 'logged in');
   const login = { type: 'login', occurredAt: at, status: 'online', sessionId: NO_SESSION } as const;
   const shown = pending ? withEvent(presence, login) : presence;
@@ -118,8 +119,8 @@ async function openSession(
   return { body: pending ? { ...body, pending } : body, asOf: watch.asOf };
 }
 
-/** To whoever logs in, a user removed a moment ago is like one who never was. */
-function removedMeanwhile(error: unknown): never {
+/** A user removed a moment ago is like one who never was, and so is a password. */
+function changedMeanwhile(error: unknown): never {
   throw error instanceof UnknownUser ? wrongCredentials() : error;
 }
 
@@ -155,13 +156,14 @@ function refreshRoute(services: IssuingServices): Route {
 }
 
 async function rotate(services: IssuingServices, presented: string) {
-  const { sessions, users, issuer, settings, ended, watch, now, logger } = services;
+  const { sessions, users, issuer, settings, ended, watch, logger } = services;
   const hash = refreshHash(presented);
   const owner = await sessions.ownerOf(hash);
   const user = owner && (await users.ownUser(owner.userId));
   // Before it is spent: a user of another first issuer may be ours again.
   if (user === null) throw invalidRefresh();
-  const at = watch.bounded(now(), settings.maxClockSkew);
+  // A repeated one is told by when the first came, to another API perhaps.
+  const at = watch.now;
   const replacement = newRefreshToken();
   const result = await sessions.rotate({
     presented: hash,

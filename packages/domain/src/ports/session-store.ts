@@ -14,6 +14,8 @@ export interface CommittedTransition {
 export interface NewSession {
   readonly userId: UserId;
   readonly sessionId: SessionId;
+  /** What the password was checked against: once it has been changed, nobody comes in by it. */
+  readonly passwordHash: string;
   /** SHA-256 of the refresh token. */
   readonly refreshHash: Uint8Array;
   readonly expiresAt: Millis;
