@@ -3,6 +3,7 @@ import {
   type EncodedBatch,
   encodeBatches,
   encodeEvent,
+  type IncomingMessage,
   MAX_BODY_BYTES,
 } from '@presence/adapters/wire';
 import type { ReportedEvent } from '@presence/domain';
@@ -16,7 +17,7 @@ const RULES = { maxClockSkew: 15_000 };
 function read(
   routingKey: string,
   body: unknown,
-  more: { timestamp?: number; progress?: unknown } = {},
+  more: Partial<Omit<IncomingMessage, 'body' | 'routingKey'>> = {},
 ) {
   const bytes = Buffer.isBuffer(body)
     ? body
@@ -204,6 +205,19 @@ describe('The decoder of messages', () => {
       'routing_key_mismatch',
       'invalid_event',
     ]);
+  });
+
+  it('stamps what says no time with its receipt, and refuses by the latest clock', () => {
+    const receipt = { receivedAt: NOW, latest: NOW + 60_000 };
+    const undated = { type: 'heartbeat', user_id: 1 };
+    expect(read('presence.heartbeat', undated, receipt).events[0]?.occurredAt).to.equal(NOW);
+    const at = (after: number) => ({
+      ...undated,
+      occurred_at: new Date(NOW + after).toISOString(),
+    });
+    expect(read('presence.heartbeat', at(75_000), receipt).refusals).to.deep.equal([]);
+    const { refusals } = read('presence.heartbeat', at(75_001), receipt);
+    expect(refusals.map(({ reason }) => reason)).to.deep.equal(['future_timestamp']);
   });
 
   it('takes an event up to the allowed skew at its own time, and refuses one beyond it', () => {

@@ -7,7 +7,7 @@ import {
   PostgresPresenceStore,
   PostgresSessionStore,
 } from '@presence/adapters/postgres';
-import { PREFETCH } from '@presence/adapters/wire';
+import { PREFETCH, type Receipt } from '@presence/adapters/wire';
 import {
   type AsOfStore,
   asOfPolicy,
@@ -18,7 +18,6 @@ import {
   type EventSource,
   type IdentityStore,
   type LeaseStore,
-  type Millis,
   type PresencePolicy,
   type PresenceStore,
   type SessionStore,
@@ -42,7 +41,11 @@ export interface WorkerBroker {
   readonly connected: boolean;
   /** Whether it takes nothing from anybody for now: an alarm. */
   readonly blocked: boolean;
-  source(options: { maxClockSkew: Duration; prefetch?: number; clock?: () => Millis }): EventSource;
+  source(options: {
+    maxClockSkew: Duration;
+    prefetch?: number;
+    clock?: () => Receipt;
+  }): EventSource;
   ticker(): Ticker;
   changes(): ChangePublisher;
   deadLetters(): DeadLetterPublisher;
@@ -95,7 +98,8 @@ export function wireWorker(surroundings: WorkerSurroundings, settings: WorkerSet
   provide(CLOCK, () => new SharedClock(now));
   provide(SOURCE, () => {
     const clock = use(CLOCK);
-    return broker.source({ ...settings, clock: () => clock.latest });
+    const receipt = () => ({ receivedAt: clock.now, latest: clock.latest });
+    return broker.source({ ...settings, clock: receipt });
   });
   provide(TICKER, () => broker.ticker());
   provide(CHANGES, () => broker.changes());

@@ -1,4 +1,4 @@
-import type { Millis } from '@presence/domain';
+import type { Duration, Millis } from '@presence/domain';
 
 /**
  * This machine's clock beside the database's, as far as that has been heard. A machine that has slept,
@@ -9,6 +9,8 @@ export class SharedClock {
   readonly #own: () => Millis;
   /** How far the database's clock is ahead of the monotonic one. */
   #ahead: number | undefined;
+  /** And of this machine's. */
+  #lead: Duration = 0;
 
   constructor(own: () => Millis) {
     this.#own = own;
@@ -20,6 +22,15 @@ export class SharedClock {
    */
   heard(now: Millis, asked: number): void {
     this.#ahead = now - asked;
+    this.#lead = this.#database! - this.#own();
+  }
+
+  /**
+   * What rows go by: the database's, by how far it was from this machine's when it was heard; that
+   * goes on while a machine sleeps, as the monotonic clock may not.
+   */
+  get now(): Millis {
+    return this.#own() + this.#lead;
   }
 
   /** The later of the two: whatever has happened has happened before that. */

@@ -1,15 +1,15 @@
-import type { DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
-import { decode } from '../wire/decode.js';
+import type { DeliveryHandler, Duration, EventSource } from '@presence/domain';
+import { decode, type Receipt } from '../wire/decode.js';
 import { PREFETCH } from '../wire/names.js';
 import { allRefusals, replyTo } from '../wire/reply.js';
 import type { Consumer, MemoryQueue, QueuedMessage } from './memory-queue.js';
 
 export interface MemorySourceOptions {
-  /** How far ahead of our clock an event may be. */
+  /** How far ahead of the latest clock an event may be. */
   readonly maxClockSkew: Duration;
   /** How many messages may be handed over and not settled. Default {@link PREFETCH}. */
   readonly prefetch?: number;
-  readonly clock?: () => Millis;
+  readonly clock?: () => Receipt;
 }
 
 /** Consumes from the queue of the same process. */
@@ -18,7 +18,7 @@ export class MemorySource implements EventSource, Consumer {
   readonly prefetch: number;
   readonly #queue: MemoryQueue;
   readonly #options: MemorySourceOptions;
-  readonly #clock: () => Millis;
+  readonly #clock: () => Receipt;
   #handler: DeliveryHandler | undefined;
   #open = 0;
   #settled: (() => void) | undefined;
@@ -26,7 +26,7 @@ export class MemorySource implements EventSource, Consumer {
   constructor(queue: MemoryQueue, options: MemorySourceOptions) {
     this.#queue = queue;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
+    this.#clock = options.clock ?? (() => ({ receivedAt: Date.now() }));
     this.prefetch = options.prefetch ?? PREFETCH;
   }
 
@@ -64,7 +64,7 @@ export class MemorySource implements EventSource, Consumer {
   async #handle(handler: DeliveryHandler, message: QueuedMessage): Promise<void> {
     this.#open++;
     const { reply, ...rest } = message;
-    const incoming = { ...rest, receivedAt: this.#clock(), awaited: reply !== undefined };
+    const incoming = { ...rest, ...this.#clock(), awaited: reply !== undefined };
     const delivery = decode(incoming, this.#options);
     const verdict = await handler(delivery);
     if (verdict.kind === 'requeue') this.#queue.requeue(this, message);

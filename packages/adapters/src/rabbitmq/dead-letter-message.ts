@@ -15,5 +15,6 @@ export function deadLetter({ reason, body }: Refusal, occurredAt?: Millis): Outg
     occurredAt === undefined ? {} : { [OCCURRED_HEADER]: formatTime(Math.min(occurredAt, LATEST)) };
   const headers = { [REASON_HEADER]: reason, ...dated };
   const options = properties({ messageId: randomUUID(), headers });
-  return { exchange: DEAD_LETTERS, routingKey: '', body: Buffer.from(body), options };
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength); // A copy may be of megabytes.
+  return { exchange: DEAD_LETTERS, routingKey: '', body: bytes, options };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Delivery, DeliveryHandler, Duration, EventSource, Millis } from '@presence/domain';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
-import { decode } from '../wire/decode.js';
+import { decode, type Receipt } from '../wire/decode.js';
 import { PREFETCH, PROGRESS_HEADER, WRITER_QUEUE } from '../wire/names.js';
 import { allRefusals, replyTo, type Settled } from '../wire/reply.js';
 import { Acknowledgements } from './acknowledgements.js';
@@ -10,13 +10,13 @@ import type { DeadLetters } from './dead-letters.js';
 import type { SourceMetrics } from './source-metrics.js';
 
 export interface SourceOptions {
-  /** How far ahead of our clock an event may be. */
+  /** How far ahead of the latest clock an event may be. */
   readonly maxClockSkew: Duration;
   /** How many messages may be handed over and not settled. Default {@link PREFETCH}. */
   readonly prefetch?: number;
   /** Default `presence.writer`. */
   readonly queue?: string | undefined;
-  readonly clock?: () => Millis;
+  readonly clock?: () => Receipt;
   readonly metrics?: SourceMetrics;
 }
 
@@ -38,7 +38,7 @@ export class RabbitmqSource implements EventSource, Participant {
   readonly #connection: BrokerConnection;
   readonly #deadLetters: DeadLetters;
   readonly #options: SourceOptions;
-  readonly #clock: () => Millis;
+  readonly #clock: () => Receipt;
   #handler: DeliveryHandler | undefined;
   #intake: Intake | undefined;
   #settled: (() => void) | undefined;
@@ -47,7 +47,7 @@ export class RabbitmqSource implements EventSource, Participant {
     this.#connection = connection;
     this.#deadLetters = deadLetters;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
+    this.#clock = options.clock ?? (() => ({ receivedAt: Date.now() }));
     connection.join(this);
   }
 
@@ -132,27 +132,27 @@ export class RabbitmqSource implements EventSource, Participant {
     acknowledgements: Acknowledgements,
     message: ConsumeMessage,
   ): Promise<void> {
-    const receivedAt = this.#clock();
-    const delivery = this.#decode(message, receivedAt);
+    const receipt = this.#clock();
+    const delivery = this.#decode(message, receipt);
     this.#options.metrics?.delivered?.(delivery.events.length, message.content.length);
     const verdict = await handler(delivery);
     const tag = message.fields.deliveryTag;
     const isSettled =
       verdict.kind === 'settled' &&
-      (await this.#conclude(acknowledgements, message, receivedAt, delivery, verdict));
+      (await this.#conclude(acknowledgements, message, receipt, delivery, verdict));
     if (isSettled) acknowledgements.settle(tag);
     else if (!acknowledgements.closed) this.#requeue(acknowledgements, tag);
     this.#settled?.();
   }
 
-  #decode({ fields, properties, content }: ConsumeMessage, receivedAt: Millis): Delivery {
+  #decode({ fields, properties, content }: ConsumeMessage, receipt: Receipt): Delivery {
     const { headers, replyTo: awaiting } = properties;
     return decode(
       {
         routingKey: fields.routingKey,
         body: content,
         timestamp: timestampOf(properties),
-        receivedAt,
+        ...receipt,
         progress: headers?.[PROGRESS_HEADER],
         awaited: awaiting !== undefined,
       },
@@ -175,7 +175,7 @@ export class RabbitmqSource implements EventSource, Participant {
   async #conclude(
     acknowledgements: Acknowledgements,
     { properties }: ConsumeMessage,
-    receivedAt: Millis,
+    { receivedAt }: Receipt,
     delivery: Delivery,
     verdict: Settled,
   ): Promise<boolean> {

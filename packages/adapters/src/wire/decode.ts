@@ -12,13 +12,20 @@ import { elementTexts } from './json-elements.js';
 import { BATCH_KEY, eventKey, MAX_BATCH_EVENTS, MAX_BODY_BYTES } from './names.js';
 import { decodeProgress } from './progress-header.js';
 
+/** When a message came. */
+export interface Receipt {
+  /** What it happened at where neither it nor its event says so. */
+  readonly receivedAt: Millis;
+  /** By the latest clock that is known: what is ahead of it is still to come. Default `receivedAt`. */
+  readonly latest?: Millis;
+}
+
 /** A message as any queue hands it over. */
-export interface IncomingMessage {
+export interface IncomingMessage extends Receipt {
   readonly routingKey: string;
   readonly body: Buffer;
   /** AMQP's `timestamp`, in milliseconds. */
   readonly timestamp?: Millis | undefined;
-  readonly receivedAt: Millis;
   /** What the header `x-presence-progress` holds. */
   readonly progress?: unknown;
   /** Whether it says where to reply to. */
@@ -26,7 +33,7 @@ export interface IncomingMessage {
 }
 
 export interface DecodeRules {
-  /** How far ahead of the receiver's clock an event may be. */
+  /** How far ahead of {@link Receipt.latest} an event may be. */
   readonly maxClockSkew: Duration;
 }
 
@@ -101,7 +108,7 @@ function decodeArray(
 }
 
 function acceptEvent(
-  { routingKey, timestamp, receivedAt }: IncomingMessage,
+  { routingKey, timestamp, receivedAt, latest = receivedAt }: IncomingMessage,
   value: unknown,
   inArray: boolean,
   { maxClockSkew }: DecodeRules,
@@ -109,7 +116,7 @@ function acceptEvent(
   const event = decodeEvent(value, timestamp ?? receivedAt);
   if (event === undefined) return 'invalid_event';
   if (!belongsUnder(routingKey, event, inArray)) return 'routing_key_mismatch';
-  return event.occurredAt > receivedAt + maxClockSkew ? 'future_timestamp' : event;
+  return event.occurredAt > latest + maxClockSkew ? 'future_timestamp' : event;
 }
 
 /** An array is a batch, and a batch holds nothing that somebody needs a right of its own for. */

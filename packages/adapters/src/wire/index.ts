@@ -1,5 +1,5 @@
 export { asyncapiDocument } from './asyncapi.js';
-export { type DecodeRules, decode, type IncomingMessage } from './decode.js';
+export { type DecodeRules, decode, type IncomingMessage, type Receipt } from './decode.js';
 export { type EncodedBatch, encodeBatches, encodeChange, encodeEvent } from './encode.js';
 export { type Carrier, messageFaults } from './message-check.js';
 export {
