@@ -10,7 +10,8 @@ export class Refused extends Error {
 
 /**
  * One login. The tokens live as long as the tab: each tab is a session of its own, and logging
- * out of one does not log out of another.
+ * out of one does not log out of another. Only a tab that was duplicated begins with the tokens of
+ * the first: whichever refreshes them later than the other ends the session of both.
  */
 export class Session {
   #api;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { bodyParser } from '@koa/bodyparser';
 import type { TObject } from 'typebox';
 import type { ApiContext } from './context.js';
@@ -29,6 +30,7 @@ export async function readBody(ctx: ApiContext, rule: BodyRule<TObject>): Promis
     if (rule.optional) return {};
     throw badRequest('The request needs a JSON body.');
   }
+  if (rule.optional && isUntyped(ctx) && (await isEmpty(ctx.req))) return {};
   assertReadable(ctx, rule.asText ? [...JSON_TYPES, 'text/plain'] : JSON_TYPES);
   let read = false;
   try {
@@ -40,7 +42,7 @@ export async function readBody(ctx: ApiContext, rule: BodyRule<TObject>): Promis
     ctx.req.resume();
     throw error;
   }
-  if (!read) throw badRequest('The request was broken off.');
+  if (!read) brokenOff();
   return ctx.request.rawBody === '' && !rule.optional ? undefined : ctx.request.body;
 }
 
@@ -49,6 +51,30 @@ function hasBody({ req }: ApiContext): boolean {
   if (req.headers['transfer-encoding'] !== undefined) return true;
   const length = req.headers['content-length'];
   return length !== undefined && Number(length) > 0;
+}
+
+/** Of no length, and of no type: it is taken if there is nothing in it, and refused otherwise. */
+function isUntyped({ req: { headers } }: ApiContext): boolean {
+  return headers['transfer-encoding'] !== undefined && headers['content-type'] === undefined;
+}
+
+/**
+ * Reads it to its end. What is sent in chunks may hold nothing: so HTTP/2 becomes HTTP/1.1 where
+ * nothing says a length.
+ * @throws ProblemError 400 where it is broken off
+ */
+async function isEmpty(req: IncomingMessage): Promise<boolean> {
+  let size = 0;
+  try {
+    for await (const chunk of req) size += (chunk as Buffer).length;
+  } catch {
+    brokenOff();
+  }
+  return size === 0;
+}
+
+function brokenOff(): never {
+  throw badRequest('The request was broken off.');
 }
 
 function assertReadable(ctx: ApiContext, types: string[]): void {

@@ -143,6 +143,20 @@ describe('checks', () => {
     expect(empty.status).to.equal(200);
   });
 
+  it('take chunks that hold nothing for no body, though nothing says what it would be', async () => {
+    const post = `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user}\r\n`;
+    const chunked = `${post}Transfer-Encoding: chunked\r\n`;
+    const last = `${chunked}Connection: close\r\n\r\n`;
+    const answers = await converse(api, [
+      `${chunked}\r\n`,
+      '0\r\n\r\n',
+      `${chunked}\r\n2\r\n{}\r\n`,
+      `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n0\r\n\r\n`,
+      `${last}0\r\n\r\n`,
+    ]);
+    expect(answers.map(({ status }) => status)).to.deep.equal(['200', '415', '200']);
+  });
+
   it('read the rest of a body that is too large: the next request lies behind it', async () => {
     const chunk = `${(4_096).toString(16)}\r\n${'x'.repeat(4_096)}\r\n`;
     const post = `POST ${HEARTBEAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user}\r\n`;
