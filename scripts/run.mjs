@@ -21,7 +21,7 @@ const OLDEST_NODE = [20, 19];
 /** What `npm test` runs, in lanes that take about as long. */
 const TEST_LANES = [
   [
-    'packages/adapters/dist-test/!(queue*|rabbitmq*).test.js',
+    'packages/adapters/dist-test/!(identity*|queue*|rabbitmq*).test.js',
     'packages/standalone/dist-test/**/*.test.js',
   ],
   [
@@ -30,6 +30,7 @@ const TEST_LANES = [
   ],
   [
     '{faults,simulator,bench}/dist-test/*.test.js',
+    'packages/adapters/dist-test/identity*.test.js',
     'test/dist/*.test.js',
     'test/dist/system/*.test.js',
   ],
