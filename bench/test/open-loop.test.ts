@@ -25,7 +25,7 @@ const REFUSALS: Record<string, (response: ServerResponse) => void> = {
 };
 
 // Where there is no compiler, Node's is the only one that the bench has, too.
-const native = await nativePacer().catch(() => undefined);
+const native = await nativePacer().catch(() => undefined); // The first test says why.
 if (process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0) {
   describe('The open loop in C', () => {
     it('is what a strict compiler takes', async () => {

@@ -80,7 +80,7 @@ function servicesOf(dependencies: ApiDependencies, settings: ServingSettings): A
     sessions: watch.guard(sessions),
     limiter: watch.guard(limiter),
     settings,
-    now: () => clock() - Math.max(0, watch.ahead - mostAhead),
+    now: () => clock() - Math.max(0, watch.lead - mostAhead),
     ended,
     watch,
     readiness,

@@ -52,8 +52,9 @@ export class DatabaseWatch {
   /** When the lag was read, by the monotonic clock. */
   #lagReadAt = 0;
   /** How far the database's clock is ahead of that one. */
-  #lead: number | undefined;
-  #ahead: Duration = 0;
+  #ahead: number | undefined;
+  /** How far this machine's is ahead of the database's. */
+  #lead: Duration = 0;
   #stopped = true;
 
   constructor(options: WatchOptions) {
@@ -99,21 +100,21 @@ export class DatabaseWatch {
    * farther: an event that goes straight into the row would outrank all that is said until then.
    */
   bounded(at: Millis, skew: Duration): Millis {
-    if (this.#lead === undefined) return at;
-    return Math.min(at, Math.floor(this.#lead + performance.now()) + skew);
+    if (this.#ahead === undefined) return at;
+    return Math.min(at, Math.floor(this.#ahead + performance.now()) + skew);
   }
 
   /**
    * How far this machine's clock is ahead of the database's, by the last look; 0 before the first.
    * The monotonic clock, which may stand still while a machine sleeps, has no part in it.
    */
-  get ahead(): Duration {
-    return this.#ahead;
+  get lead(): Duration {
+    return this.#lead;
   }
 
   /** A moment that other machines can be held against: the database's clock, as far as heard. */
   get now(): Millis {
-    return this.#options.now() - this.#ahead;
+    return this.#options.now() - this.#lead;
   }
 
   /** @returns once the first look is over, whatever came of it */
@@ -187,8 +188,8 @@ export class DatabaseWatch {
     this.#cursor = answer.cursor;
     this.#lag = Math.max(0, now - asOf);
     this.#lagReadAt = askedAt;
-    this.#lead = now - askedAt;
-    this.#ahead = asked - now;
+    this.#ahead = now - askedAt;
+    this.#lead = asked - now;
     this.#answered = true;
     this.#saysNo = false;
     this.#awaitAnswer();

@@ -68,7 +68,7 @@ async function isEmpty(req: IncomingMessage): Promise<boolean> {
   try {
     for await (const chunk of req) size += (chunk as Buffer).length;
   } catch {
-    brokenOff();
+    brokenOff(); // As for a body that is parsed: a stream fails with nothing but that.
   }
   return size === 0;
 }

@@ -9,7 +9,7 @@ export class SharedClock {
   readonly #own: () => Millis;
   /** How far the database's clock is ahead of the monotonic one. */
   #ahead: number | undefined;
-  /** And of this machine's. */
+  /** How far this machine's is ahead of the database's. */
   #lead: Duration = 0;
 
   constructor(own: () => Millis) {
@@ -22,7 +22,7 @@ export class SharedClock {
    */
   heard(now: Millis, asked: number): void {
     this.#ahead = now - asked;
-    this.#lead = this.#database! - this.#own();
+    this.#lead = this.#own() - this.#database!;
   }
 
   /**
@@ -30,7 +30,7 @@ export class SharedClock {
    * goes on while a machine sleeps, as the monotonic clock may not.
    */
   get now(): Millis {
-    return this.#own() + this.#lead;
+    return this.#own() - this.#lead;
   }
 
   /** The later of the two: whatever has happened has happened before that. */

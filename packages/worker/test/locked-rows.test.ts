@@ -6,11 +6,22 @@ import { describeWorker, SETTINGS } from './running-worker.js';
 describeWorker('A worker, where a row is locked or a sender waits,', (under) => {
   const { start, publish, row, showsOnline } = under;
 
+  /** Somebody else has locked the row of user 2. */
+  async function lockedRow(): Promise<{ release(): Promise<void> }> {
+    const client = await under.pool.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    return {
+      release: async () => {
+        await client.query('ROLLBACK');
+        client.release();
+      },
+    };
+  }
+
   it('lets a row that somebody else has locked delay nobody but itself', async () => {
     await start();
-    const other = await under.pool.connect();
-    await other.query('BEGIN');
-    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    const other = await lockedRow();
     publish(
       'batch',
       [1, 2].map((user_id) => ({ type: 'heartbeat', user_id })),
@@ -22,16 +33,13 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
     await showsOnline(3);
     expect(performance.now() - begun, 'known to be locked, it is not waited for').to.be.below(900);
     expect((await row(2))?.lastSeen).to.equal(null);
-    await other.query('ROLLBACK');
-    other.release();
+    await other.release();
     await showsOnline(2);
   });
 
   it('holds no message of a locked row: as many as there are, nobody else waits', async () => {
     await start();
-    const other = await under.pool.connect();
-    await other.query('BEGIN');
-    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    const other = await lockedRow();
     for (let sent = 0; sent < 600; sent++) publish('heartbeat', { type: 'heartbeat', user_id: 2 });
     publish('heartbeat', { type: 'heartbeat', user_id: 1 });
     await showsOnline(1);
@@ -39,8 +47,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
       SELECT as_of AS "asOf", (SELECT min(occurred_at) FROM presence_inbox) AS oldest
       FROM presence_clock`);
     expect(rows[0]!.asOf, 'as-of waits for it').to.be.below(rows[0]!.oldest);
-    await other.query('ROLLBACK');
-    other.release();
+    await other.release();
     await showsOnline(2);
   });
 
@@ -61,8 +68,7 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
       for (const { status } of await submitted) expect(status).to.equal('rejected');
       expect((await row(2))?.lastSeen).to.equal(null);
     } finally {
-      await other.query('ROLLBACK');
-      other.release();
+      await other.release();
       await publisher.close(1_000);
     }
     await eventually(async () => (await row(2))?.status === 'away');
@@ -70,15 +76,12 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
 
   it('hands back a status whose row is locked for too long; it is written when the row is free', async () => {
     await start({ batch: { ...SETTINGS.batch, holdAtMost: 500 } });
-    const other = await under.pool.connect();
-    await other.query('BEGIN');
-    await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+    const other = await lockedRow();
     const event = { type: 'status_set', userId: 2, status: 'online', sessionId: '' } as const;
     const publisher = under.broker.publisher();
     const submitted = publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
     await eventually(() => under.lines.some((line) => line.includes('Held for too long')));
-    await other.query('ROLLBACK');
-    other.release();
+    await other.release();
     expect((await submitted).outcome).to.equal('committed');
     await publisher.close(1_000);
     await showsOnline(2);
@@ -86,10 +89,17 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
 
   describe('where a sender waits', () => {
     let publisher: EventPublisher;
-    const setAway = async (userId = 2) => {
+    const away = (userId: number) => {
       const event = { type: 'status_set', userId, status: 'away', sessionId: '' } as const;
-      const { outcome } = await publisher.submit({ ...event, occurredAt: Date.now() }, 20_000);
+      return { ...event, occurredAt: Date.now() };
+    };
+    const setAway = async (userId = 2) => {
+      const { outcome } = await publisher.submit(away(userId), 20_000);
       expect(outcome).to.equal('committed');
+    };
+    const deferred = async () => {
+      const { rows } = await under.pool.query('SELECT FROM presence_inbox');
+      return rows.length > 0;
     };
 
     beforeEach(() => {
@@ -118,22 +128,32 @@ describeWorker('A worker, where a row is locked or a sender waits,', (under) => 
       expect((await row(1))?.status).to.equal('offline');
     });
 
-    it('looks at a locked row now and then, without the others waiting for that', async function () {
-      this.timeout(10_000); // Looks come every 500 ms.
+    it('looks at a locked row again, and answers when it is free', async () => {
       await start();
-      const other = await under.pool.connect();
-      await other.query('BEGIN');
-      await other.query('SELECT FROM user_presence WHERE user_id = 2 FOR UPDATE');
+      const other = await lockedRow();
+      publish('heartbeat', { type: 'heartbeat', user_id: 2 });
+      await eventually(deferred); // It is known to be locked: nobody waits for the lock itself.
       const set = setAway();
+      publish('heartbeat', { type: 'heartbeat', user_id: 1 });
+      await showsOnline(1); // Batches are gathered in order: it has been looked at.
+      await other.release();
+      await set;
+    });
+
+    it('writes the others meanwhile', async function () {
+      this.timeout(10_000); // Each of them would wait a second for the lock.
+      await start();
+      const other = await lockedRow();
+      const set = publisher.submit(away(2), 4_000);
+      set.catch(() => {}); // What takes over 2 s is answered by nobody.
       await eventually(() => under.broker.waiting === 0);
       for (let turn = 0; turn < 10; turn++) {
         const at = Date.now() - 1_000 + turn;
         publish('heartbeat', { type: 'heartbeat', user_id: 1, occurred_at: new Date(at) });
         await eventually(async () => (await row(1))?.lastSeen === at, { every: 1 });
       }
-      await other.query('ROLLBACK');
-      other.release();
-      await set;
+      await other.release();
+      await eventually(async () => (await row(2))?.status === 'away');
     });
 
     it('writes the others all the same when they have waited long enough', async () => {
