@@ -2,12 +2,12 @@
  * Sends requests evenly over connections that are kept, and tells what each took, in milliseconds
  * from when it was due to the end of its answer: what one waits for its turn counts, too.
  *
- *     paced HOST PORT METHOD PATH TOKENS TOOK RATE WARM_UP SECONDS CONNECTIONS
+ *     paced HOST PORT REQUESTS TOOK RATE WARM_UP SECONDS CONNECTIONS
  *
- * HOST is an IPv4 address. TOKENS has the bearer token of each request in turn, one a line. TOOK
- * becomes one double for each request that counts, in order, infinite where it failed. Standard
- * output has how many seconds those that count went on. It understands answers that say how long
- * they are (RFC 9112, 6.2), up to 16 KB, and opens one connection after the other.
+ * HOST is an IPv4 address. REQUESTS has what is sent in turn, as it goes over the wire, each ended
+ * by a zero byte. TOOK becomes one double for each request that counts, in order, infinite where it
+ * failed. Standard output has how many seconds those that count went on. It understands answers that
+ * say how long they are (RFC 9112, 6.2), up to 64 KB, and opens one connection after the other.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,12 +27,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER = 16384, EVENTS = 256 };
+enum { ANSWER = 65536, EVENTS = 256 };
 
 /* Seconds. What takes longer has failed, and is not waited for. */
 static const double TIMEOUT = 10;
 /* Seconds that a request may be late: each time it wakes takes from what is measured. */
 static const double SLACK = 0.0005;
+
+struct request {
+  char *text;
+  ssize_t length;
+};
 
 struct connection {
   int socket; /* -1: there is none. */
@@ -43,7 +48,7 @@ struct connection {
 };
 
 static struct sockaddr_in server;
-static char **requests;
+static struct request *requests;
 static size_t request_count;
 static struct connection *connections;
 static struct connection **unused;
@@ -75,34 +80,24 @@ static double due(long turn) {
   return began + turn / rate;
 }
 
-static char *request_of(const char *host, const char *method, const char *path, const char *token) {
-  const char *body = strcmp(method, "GET") == 0 ? "" : "Content-Length: 0\r\n";
-  char *request;
-  int length = asprintf(
-      &request, "%s %s HTTP/1.1\r\nHost: %s:%d\r\nAuthorization: Bearer %s\r\n%s\r\n", method, path,
-      host, ntohs(server.sin_port), token, body);
-  if (length < 0) errx(1, "asprintf: no room");
-  return request;
-}
-
-static void read_tokens(const char *file, const char *host, const char *method, const char *path) {
-  FILE *tokens = fopen(file, "r");
-  if (tokens == NULL) err(1, "%s", file);
-  char *token = NULL;
-  size_t size = 0;
+static void read_requests(const char *name) {
+  FILE *file = fopen(name, "r");
+  if (file == NULL) err(1, "%s", name);
   size_t room = 0;
-  for (ssize_t length; (length = getline(&token, &size, tokens)) > 0; request_count++) {
-    if (token[length - 1] == '\n') token[length - 1] = '\0';
+  for (;;) {
+    struct request request = {.text = NULL};
+    size_t size = 0;
+    request.length = getdelim(&request.text, &size, '\0', file) - 1;
+    if (request.length < 0) break;
     if (request_count == room) {
       room = room == 0 ? 1024 : 2 * room;
       requests = realloc(requests, room * sizeof *requests);
       if (requests == NULL) err(1, "realloc");
     }
-    requests[request_count] = request_of(host, method, path, token);
+    requests[request_count++] = request;
   }
-  free(token);
-  fclose(tokens);
-  if (request_count == 0) errx(1, "%s: there is no token in it", file);
+  fclose(file);
+  if (request_count == 0) errx(1, "%s: there is no request in it", name);
 }
 
 /* Returns whether the server took it. */
@@ -142,11 +137,10 @@ static void send_next(void) {
   struct connection *connection = unused[--unused_count];
   connection->turn = sent++;
   connection->sent_at = now();
-  const char *request = requests[connection->turn % request_count];
-  ssize_t length = strlen(request);
+  const struct request *request = &requests[connection->turn % request_count];
   bool open = connection->socket >= 0 || open_connection(connection);
   /* Nothing else is on its way there: the kernel has room for all of it. */
-  if (!open || write(connection->socket, request, length) != length) lose(connection);
+  if (!open || write(connection->socket, request->text, request->length) != request->length) lose(connection);
 }
 
 /* Whatever is due by now: where the machine was late, requests are sent late and say so. */
@@ -248,25 +242,23 @@ static void prepare_connections(size_t count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 11) {
-    errx(2, "HOST PORT METHOD PATH TOKENS TOOK RATE WARM_UP SECONDS CONNECTIONS");
-  }
+  if (argc != 9) errx(2, "HOST PORT REQUESTS TOOK RATE WARM_UP SECONDS CONNECTIONS");
   signal(SIGPIPE, SIG_IGN); /* write says so, too. */
   server.sin_family = AF_INET;
   server.sin_port = htons(atoi(argv[2]));
   if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) errx(2, "%s is no IPv4 address", argv[1]);
-  rate = atof(argv[7]);
-  double warm_up = atof(argv[8]);
-  double seconds = atof(argv[9]);
-  long most = atol(argv[10]);
+  rate = atof(argv[5]);
+  double warm_up = atof(argv[6]);
+  double seconds = atof(argv[7]);
+  long most = atol(argv[8]);
   uncounted = (long)(rate * warm_up);
   total = uncounted + (long)(rate * seconds);
   if (uncounted < 0 || total <= uncounted || most <= 0) errx(2, "there is nothing to send");
-  read_tokens(argv[5], argv[1], argv[3], argv[4]);
+  read_requests(argv[3]);
   took = room_for(total - uncounted, sizeof *took);
   prepare_connections(most);
   send_all();
   printf("%f\n", now() - began - warm_up);
-  write_took(argv[6]);
+  write_took(argv[4]);
   return 0;
 }

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Child, temporaryFolder } from '@presence/test-services';
+import { requestText } from './connections.js';
 import { assertServed, outputOf, type Target, type Traffic } from './load.js';
 import { quantile, type Spread, spreadOf } from './statistics.js';
 
@@ -24,12 +25,21 @@ export interface Latency extends Traffic {
   readonly p99s: Spread;
 }
 
+/** What is sent, again from the beginning after the last one. */
+export interface Requests {
+  /** Of the server. */
+  readonly url: string;
+  /** As they go over the wire. */
+  readonly texts: readonly string[];
+}
+
 /**
- * A program that sends requests evenly. It takes host (an IPv4 address), port, method, path, a file of
- * tokens, a file that it makes, the rate, seconds of warming up, seconds that count, and connections.
+ * A program that sends requests evenly. It takes host (an IPv4 address), port, a file of requests,
+ * each ended by a zero byte, a file that it makes, the rate, seconds of warming up, seconds that
+ * count, and connections.
  * The file that it makes has the milliseconds of each request that counts, in order, as doubles,
  * infinite where it failed; standard output has the seconds that those requests went on. Answers are
- * of up to 16 KB.
+ * of up to 64 KB.
  */
 export interface Pacer {
   readonly name: string;
@@ -63,7 +73,6 @@ export async function nativePacer(): Promise<Pacer | undefined> {
 }
 
 let chosen: Promise<Pacer> | undefined;
-let loads = 0;
 
 /** The better one that this machine can have. */
 export function pacer(): Promise<Pacer> {
@@ -77,24 +86,37 @@ export function pacer(): Promise<Pacer> {
  * @throws where requests failed
  */
 export function openLoop(target: Target, load: OpenLoad): Promise<Latency> {
-  const latency = pacer().then((one) => latencyBy(one, target, load));
+  const latency = requestsOf(target).then((requests) => openLoopOf(requests, load));
   latency.catch(() => {}); // Whoever called awaits it, unless something else breaks before.
   return latency;
 }
 
+/** The same of any requests. */
+export async function openLoopOf(requests: Requests, load: OpenLoad): Promise<Latency> {
+  return latencyBy(await pacer(), requests, load);
+}
+
+async function requestsOf({ method, url, tokens }: Target): Promise<Requests> {
+  const all = (await readFile(tokens.file, 'utf8')).trimEnd().split('\n');
+  const what = { method, url: new URL(url) };
+  return { url, texts: all.map((token) => requestText({ ...what, token })) };
+}
+
 export async function latencyBy(
   { command: [file, ...before] }: Pacer,
-  { method, url, tokens }: Target,
+  { url, texts }: Requests,
   { rate, warmUp, seconds, connections }: OpenLoad,
 ): Promise<Latency> {
-  const { hostname, port, pathname, search } = new URL(url);
-  const took = `${tokens.file}-took-${++loads}`;
-  const what = [hostname, port, method, pathname + search, tokens.file, took];
+  const { hostname, port } = new URL(url);
+  const folder = await temporaryFolder('open-loop');
+  const [requests, took] = [join(folder, 'requests'), join(folder, 'took')];
+  await writeFile(requests, texts.map((text) => `${text}\0`).join(''));
   const how = [rate, warmUp, seconds, connections].map(String);
   // Settings that this process has been given are not those of the generator.
-  const output = await outputOf(new Child(file, [...before, ...what, ...how], { env: {} }));
+  const child = new Child(file, [...before, hostname, port, requests, took, ...how], { env: {} });
+  const output = await outputOf(child);
   const all = new Float64Array(new Uint8Array(await readFile(took)).buffer);
-  await rm(took);
+  await rm(folder, { recursive: true });
   const latency = latencyOf(all, Number(output), rate);
   assertServed(url, latency);
   return latency;

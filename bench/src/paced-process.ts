@@ -1,15 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Connections, requestText } from './connections.js';
+import { Connections } from './connections.js';
 
 /** A `Pacer` where there is no compiler: `bench/load/paced.c` in Node. */
-const [host, port, method, path, tokens, file, ...how] = process.argv.slice(2);
+const [host, port, requestsFile, file, ...how] = process.argv.slice(2);
 const [rate, warmUp, seconds, connections] = how.map(Number) as [number, number, number, number];
-const url = new URL(`http://${host}:${port}${path}`);
-const requests = readFileSync(tokens!, 'utf8')
-  .trimEnd()
-  .split('\n')
-  .map((token) => Buffer.from(requestText({ method: method!, url, token })));
-const pool = new Connections(url, connections);
+const requests = readFileSync(requestsFile!, 'latin1')
+  .split('\0')
+  .slice(0, -1)
+  .map((text) => Buffer.from(text, 'latin1'));
+const pool = new Connections(new URL(`http://${host}:${port}`), connections);
 const [uncounted, counted] = [warmUp, seconds].map((s) => Math.floor(rate * s)) as [number, number];
 const total = uncounted + counted;
 const took = new Float64Array(counted);

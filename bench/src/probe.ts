@@ -1,6 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Connections, requestText } from './connections.js';
-import { quantile } from './statistics.js';
+import { type Latency, openLoopOf } from './open-loop.js';
 
 /** One request, to be made again and again. */
 export interface Asked {
@@ -16,32 +15,26 @@ export interface Probe {
   readonly rate: number;
 }
 
-/** Milliseconds from when a question was due to the last byte of its answer. */
-export interface Took {
-  readonly p50: number;
-  readonly p99: number;
-}
-
 /** Questions beforehand that do not count, at the same rate: connections and statements are new. */
 export const WARM_UP = 40;
+/** So many may be under way: none waits for another. */
+const CONNECTIONS = 64;
 
 /**
- * Asks now and then, beside whatever load there is. No question waits for another.
- * @throws for any answer but 200
+ * Asks now and then, beside whatever load there is.
+ * @param next what is asked at a time, in milliseconds since the epoch
+ * @throws with the answer, where the first is not 200, and where one in a thousand later fails
  */
-export async function probe(next: (turn: number) => Asked, { count, rate }: Probe): Promise<Took> {
-  const connections = new Connections(new URL(next(0).url));
-  const began = performance.now();
-  const took = Array.from({ length: WARM_UP + count }, async (_, turn) => {
-    const due = began + (turn / rate) * 1_000;
-    await wait(Math.max(0, due - performance.now()));
-    const from = Math.min(due, performance.now());
-    await ask(next(turn), connections);
-    return performance.now() - from;
+export async function probe(next: (at: number) => Asked, { count, rate }: Probe): Promise<Latency> {
+  const now = Date.now();
+  const first = next(now);
+  await ask(first);
+  const texts = Array.from({ length: WARM_UP + count }, (_, turn) => {
+    const asked = next(now + (turn * 1_000) / rate);
+    return requestText({ ...asked, url: new URL(asked.url) });
   });
-  const sorted = (await Promise.all(took)).slice(WARM_UP).toSorted((a, b) => a - b);
-  connections.close();
-  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+  const load = { rate, warmUp: WARM_UP / rate, seconds: count / rate, connections: CONNECTIONS };
+  return openLoopOf({ url: first.url, texts }, load);
 }
 
 /**

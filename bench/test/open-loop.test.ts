@@ -4,16 +4,25 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '@presence/test-services';
 import { expect } from 'chai';
-import type { Target } from '../dist/src/load.js';
-import { latencyBy, NODE_PACER, nativePacer, type Pacer } from '../dist/src/open-loop.js';
+import { requestText } from '../dist/src/connections.js';
+import {
+  latencyBy,
+  NODE_PACER,
+  nativePacer,
+  openLoop,
+  type Pacer,
+  type Requests,
+} from '../dist/src/open-loop.js';
 
 const SOURCE = fileURLToPath(new URL('../load/paced.c', import.meta.url));
 const TOKENS = ['one', 'two', 'three'];
+const BODY = { status: '😀' };
 const LOAD = { rate: 200, warmUp: 0.1, seconds: 0.4, connections: 8 };
 const REQUESTS = 100;
 const ALL_COUNT = { ...LOAD, warmUp: 0, seconds: 0.5 };
@@ -38,9 +47,32 @@ for (const pacer of native === undefined ? [NODE_PACER] : [NODE_PACER, native]) 
   describe(`An open loop by ${pacer.name}`, () => eachPacer(pacer));
 }
 
+describe('openLoop', () => {
+  it('asks with the tokens of a file in turn', async () => {
+    const said: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      said.push(request.headers.authorization);
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const file = join(await temporaryFolder('tokens'), 'tokens');
+    await writeFile(file, `${TOKENS.join('\n')}\n`);
+    const { port } = server.address() as AddressInfo;
+    const target = { method: 'POST', url: `http://127.0.0.1:${port}/`, tokens: { file, count: 3 } };
+    await openLoop(target, { ...LOAD, connections: 1 });
+    server.closeAllConnections();
+    server.close();
+    expect(said).to.deep.equal(inTurn());
+  });
+});
+
+function inTurn(): string[] {
+  return Array.from({ length: REQUESTS }, (_, turn) => `Bearer ${TOKENS[turn % 3]}`);
+}
+
 function eachPacer(pacer: Pacer): void {
   let server: Server;
-  let target: Target;
+  let requests: Requests;
   let asked: IncomingMessage[];
   let sockets: Set<Socket>;
   let answer: (response: ServerResponse, turn: number) => void;
@@ -54,11 +86,10 @@ function eachPacer(pacer: Pacer): void {
       answer(response, asked.length - 1);
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const file = join(await temporaryFolder('tokens'), 'tokens');
-    await writeFile(file, `${TOKENS.join('\n')}\n`);
     const { port } = server.address() as AddressInfo;
     const url = `http://127.0.0.1:${port}/path?query=1`;
-    target = { method: 'POST', url, tokens: { file, count: TOKENS.length } };
+    const what = { method: 'POST', url: new URL(url), body: BODY };
+    requests = { url, texts: TOKENS.map((token) => requestText({ ...what, token })) };
   });
 
   afterEach(() => {
@@ -68,27 +99,33 @@ function eachPacer(pacer: Pacer): void {
 
   const succeed = (response: ServerResponse) => void response.end('well');
 
-  it('asks as it is told, with each token in turn, and counts what comes after warming up', async () => {
-    answer = succeed;
-    const { requests, failures, perSecond } = await latencyBy(pacer, target, {
+  it('asks as it is told, each in turn, and counts what comes after warming up', async () => {
+    const bodies: Promise<unknown>[] = [];
+    answer = (response, turn) => {
+      bodies.push(json(asked[turn]!));
+      succeed(response);
+    };
+    const {
+      requests: counted,
+      failures,
+      perSecond,
+    } = await latencyBy(pacer, requests, {
       ...LOAD,
       connections: 1, // Those of several may overtake each other.
     });
-    expect({ requests, failures }).to.deep.equal({ requests: 80, failures: 0 });
+    expect({ counted, failures }).to.deep.equal({ counted: 80, failures: 0 });
     expect(perSecond).to.be.at.most(210);
-    expect(asked.map(({ headers }) => headers.authorization)).to.deep.equal(
-      Array.from({ length: REQUESTS }, (_, turn) => `Bearer ${TOKENS[turn % 3]}`),
-    );
-    const [{ method, url, headers }] = asked as [IncomingMessage];
+    expect(asked.map(({ headers }) => headers.authorization)).to.deep.equal(inTurn());
+    const [{ method, url }] = asked as [IncomingMessage];
     expect({ method, url }).to.deep.equal({ method: 'POST', url: '/path?query=1' });
-    expect(headers['content-length']).to.equal('0');
+    expect(await Promise.all(bodies)).to.deep.equal(Array.from({ length: REQUESTS }, () => BODY));
     expect(sockets.size).to.equal(1);
   });
 
   it('counts from when a request was due, though no connection was free', async () => {
     // Each of the only connection's takes 20 ms, while one is due every 5.
     answer = (response) => void wait(20).then(() => succeed(response));
-    const { p50, p99 } = await latencyBy(pacer, target, { ...LOAD, warmUp: 0, connections: 1 });
+    const { p50, p99 } = await latencyBy(pacer, requests, { ...LOAD, warmUp: 0, connections: 1 });
     expect(sockets.size).to.equal(1);
     // Each waits for all before it: the last of 80 for 79 × 20 ms, and was due after 79 × 5.
     expect(p99).to.be.at.least(78 * 15);
@@ -102,7 +139,7 @@ function eachPacer(pacer: Pacer): void {
       if (turn % 10 === 5) void wait(1_000).then(() => succeed(response));
       else succeed(response);
     };
-    const { p50, p99 } = await latencyBy(pacer, target, { ...LOAD, connections: 64 });
+    const { p50, p99 } = await latencyBy(pacer, requests, { ...LOAD, connections: 64 });
     expect(p50).to.be.below(1_000);
     expect(p99).to.be.at.least(999);
   });
@@ -110,11 +147,17 @@ function eachPacer(pacer: Pacer): void {
   for (const [what, refuse] of Object.entries(REFUSALS)) {
     it(`has none of it where one in ten is ${what}`, async () => {
       answer = (response, turn) => (turn % 10 === 5 ? refuse(response) : succeed(response));
-      const error = await latencyBy(pacer, target, ALL_COUNT).catch((caught: Error) => caught);
+      const error = await latencyBy(pacer, requests, ALL_COUNT).catch((caught: Error) => caught);
       expect(error).to.be.instanceOf(Error).with.property('message').that.includes('10 of 100');
       expect(asked).to.have.length(REQUESTS);
     });
   }
+
+  it('takes a long answer', async () => {
+    answer = (response) => void response.end('x'.repeat(60_000));
+    const { failures } = await latencyBy(pacer, requests, LOAD);
+    expect(failures).to.equal(0);
+  });
 
   it('takes an answer that comes in pieces', async () => {
     answer = (response) => {
@@ -124,20 +167,20 @@ function eachPacer(pacer: Pacer): void {
         void wait(5).then(() => response.end('done'));
       });
     };
-    const { failures, p50 } = await latencyBy(pacer, target, LOAD);
+    const { failures, p50 } = await latencyBy(pacer, requests, LOAD);
     expect(failures).to.equal(0);
     expect(p50).to.be.at.least(4);
   });
 
   it('has none of it where nobody is there', async () => {
     server.close();
-    const error = await latencyBy(pacer, target, ALL_COUNT).catch((caught: Error) => caught);
+    const error = await latencyBy(pacer, requests, ALL_COUNT).catch((caught: Error) => caught);
     expect(error).to.be.instanceOf(Error).with.property('message').that.includes('100 of 100');
   });
 
   it('goes on where a server ends a connection after its answer', async () => {
     answer = (response) => void response.setHeader('connection', 'close').end('well');
-    const { failures } = await latencyBy(pacer, target, LOAD);
+    const { failures } = await latencyBy(pacer, requests, LOAD);
     expect(failures).to.equal(0);
     expect(sockets.size).to.equal(REQUESTS);
   });

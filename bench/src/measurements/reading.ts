@@ -18,8 +18,8 @@ const DEEP_PAGE = 1_000;
 
 interface Read {
   readonly what: string;
-  /** Or what it is each time. */
-  readonly path: string | (() => string);
+  /** Or what it is at a time, in milliseconds since the epoch. */
+  readonly path: string | ((at: number) => string);
   readonly floor?: number;
   readonly goal?: number;
 }
@@ -54,8 +54,8 @@ export const READING: Measurement = {
     const anyone = () => 1 + Math.floor(Math.random() * users);
     const read = (path: string): Asked => ({ method: 'GET', url: url(path), token });
     const deep = quick ? DEEP_PAGE / 10 : DEEP_PAGE;
-    const byCursor = () => `${ADMIN}/online/?cursor=${placeOf(deep)}`;
-    await assertFull(read(byCursor()));
+    const byCursor = (at: number) => `${ADMIN}/online/?cursor=${placeOf(deep, at)}`;
+    await assertFull(read(byCursor(Date.now())));
     // First: those who are set away, and do not speak, are what the filter then finds.
     const set = await probe(
       () => ({
@@ -80,7 +80,7 @@ export const READING: Measurement = {
     ];
     const figures: Figure[] = [];
     for (const { what, path, ...marks } of reads) {
-      const next = () => read(typeof path === 'string' ? path : path());
+      const next = (at: number) => read(typeof path === 'string' ? path : path(at));
       const { p50, p99 } = await probe(next, { count, rate: RATE });
       const note = `p50 ${p50.toFixed(1)} ms`;
       figures.push({ what: `${what}: p99`, value: p99, unit: 'ms', ...marks, note });
@@ -97,12 +97,12 @@ export const READING: Measurement = {
 };
 
 /**
- * Where that page begins now, most recent first: so many users have been seen since then. A cursor
- * that was once handed out is soon behind everybody, and what it is answered is an empty page.
+ * Where that page begins at a time, most recent first: so many users have been seen since then. A
+ * cursor that was once handed out is soon behind everybody, and its answer is an empty page.
  */
-function placeOf(page: number): string {
+function placeOf(page: number, at: number): string {
   const users = page * PER_PAGE;
-  return encodeCursor([Math.round(Date.now() - (users / HEARTBEATS) * 1_000), 0]);
+  return encodeCursor([Math.round(at - (users / HEARTBEATS) * 1_000), 0]);
 }
 
 /** @throws where that page is not full: to read it would say nothing. */
