@@ -11,6 +11,8 @@ const LOCK_OF_WAITING_MIGRATION = `
   WHERE turn.locktype = 'advisory' AND turn.granted AND NOT waiting.granted
     AND turn.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
+const LAST = '0011_ended_by';
+
 describe('A migration', () => {
   let database: Database;
   let pool: Pool;
@@ -42,7 +44,7 @@ describe('A migration', () => {
     const migrated = await migrate({ url }).catch((error: unknown) => error);
     await reading.end();
     expect(migrated).to.be.instanceOf(Unavailable);
-    expect(await migrate({ url })).to.deep.equal(['0010_room']);
+    expect(await migrate({ url })).to.deep.equal([LAST]);
   });
 
   it('that loses a deadlock is to be tried again', async () => {
@@ -61,17 +63,17 @@ describe('A migration', () => {
     await reading.query('SELECT pg_advisory_xact_lock($1)', [lock]); // Once that one has ended.
     await reading.end();
     expect(await migrating).to.be.instanceOf(Unavailable);
-    expect(await migrate({ url })).to.deep.equal(['0010_room']);
+    expect(await migrate({ url })).to.deep.equal([LAST]);
   });
 
   /** @returns a connection in whose way the last migration, which is to come once more, will be */
   async function undoLastAndRead(): Promise<pg.Client> {
     await pool.query(`
-      DELETE FROM presence_migrations WHERE name = '0010_room';
-      ALTER TABLE user_presence DROP COLUMN room`);
+      DELETE FROM presence_migrations WHERE name = '${LAST}';
+      ALTER TABLE ended_sessions DROP COLUMN ended_by`);
     const reading = new pg.Client({ connectionString: database.url });
     await reading.connect();
-    await reading.query('BEGIN; SELECT FROM user_presence');
+    await reading.query('BEGIN; SELECT FROM ended_sessions');
     return reading;
   }
 });

@@ -11,14 +11,14 @@ import { timestamp } from './event-row.js';
 import { LOOK_TIMEOUT, query } from './pool.js';
 
 /**
- * How far back an answer reaches over the one before. `ended_at` is taken just before its COMMIT,
- * so this is how long a COMMIT may take before an ended session could be overlooked.
+ * How far back an answer reaches over the one before: a standby that is made the primary may use
+ * numbers of transactions again that this one has seen end.
  */
 const OVERLAP: Duration = 10_000;
 
 /**
  * Records that a session's access tokens are to be refused, until all of them have expired:
- * `tokensUntil`, or `tokenLife` from now where that is later. To be called last in a transaction.
+ * `tokensUntil`, or `tokenLife` from now where that is later.
  */
 export async function refuseTokens(
   client: pg.ClientBase,
@@ -38,6 +38,7 @@ export async function refuseTokens(
       ) tokens
       ON CONFLICT (user_id, session_id) DO UPDATE SET
         ended_at = excluded.ended_at,
+        ended_by = excluded.ended_by,
         tokens_refused = true,
         tokens_until = greatest(known.tokens_until, excluded.tokens_until),
         expires_at = greatest(known.expires_at, excluded.expires_at)`,
@@ -46,28 +47,37 @@ export async function refuseTokens(
 }
 
 interface Look {
-  readonly next: number;
+  readonly cursor: string;
   readonly asOf: Millis;
   readonly now: Millis;
 }
 
-/** A cursor is a moment of the database's clock, in microseconds since 1970. */
+/**
+ * What has been committed since the last look, however long that took: a COMMIT may wait for a standby
+ * for as long as it likes. A cursor is a moment of the database's clock, in microseconds since 1970,
+ * and the numbers of the transactions that the look could not see.
+ */
 export async function endedSince(pool: pg.Pool, cursor: string | null): Promise<EndedSessions> {
+  const [since = '0', first = '0', ...underWay] = cursor?.split(' ') ?? [];
   const rows = await query<Look & (EndedSessionNotice | { userId: null })>(pool, {
     name: 'ended-sessions-since',
     // The first one reads all that have ended, however many those are.
     ...(cursor !== null && { query_timeout: LOOK_TIMEOUT }),
     text: `
-      SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000 AS next,
-        clock.as_of AS "asOf", clock_timestamp() AS now, e.user_id AS "userId",
+      SELECT concat_ws(' ',
+          (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $2 * 1000,
+          pg_snapshot_xmax(pg_current_snapshot()),
+          (SELECT string_agg(xid::text, ' ') FROM pg_snapshot_xip(pg_current_snapshot()) xid)
+        ) AS cursor, clock.as_of AS "asOf", clock_timestamp() AS now, e.user_id AS "userId",
         e.session_id AS "sessionId", e.tokens_refused AS "tokensRefused", e.tokens_until AS until
       FROM presence_clock clock LEFT JOIN ended_sessions e ON e.tokens_until > clock.as_of
-        AND e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'`,
-    values: [cursor ?? 0, OVERLAP],
+        AND (e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'
+          OR e.ended_by >= $3::xid8 OR e.ended_by = ANY ($4::xid8[]))`,
+    values: [since, OVERLAP, first, underWay],
   });
-  const { next, asOf, now } = rows[0]!;
-  const ended = rows.flatMap(({ next: _next, asOf: _asOf, now: _now, ...end }) =>
+  const { cursor: next, asOf, now } = rows[0]!;
+  const ended = rows.flatMap(({ cursor: _cursor, asOf: _asOf, now: _now, ...end }) =>
     end.userId === null ? [] : [end],
   );
-  return { ended, cursor: String(next), asOf, now };
+  return { ended, cursor: next, asOf, now };
 }

@@ -34,7 +34,7 @@ export async function joinPresence(
   policy: PresencePolicy,
 ): Promise<Ending<AppliedBatch>> {
   const events = byUser(batch.events);
-  const ended = await noteEndedSessions(client, batch, policy);
+  await noteEndedSessions(client, batch, policy);
   await lockRows(client, batch);
   const columns = eventColumns(events);
   const { written, unknown, changed } = await writeEvents(client, events, columns, policy);
@@ -45,7 +45,6 @@ export async function joinPresence(
     ...changeRows(steps),
     ...(deferred.length > 0 ? [deferral(deferred)] : []),
     ...(progress.length > 0 ? [progressMarks(progress)] : []),
-    ...(ended.length > 0 ? [endedNow(ended)] : []),
   ];
   return async () => {
     const [current] = await inOrder([
@@ -99,16 +98,13 @@ function stepsOf(
   });
 }
 
-type Session = PresenceBatch['ended'][number];
-
-/** @returns those that nobody had ended before */
 async function noteEndedSessions(
   client: pg.ClientBase,
   { ended }: PresenceBatch,
   policy: PresencePolicy,
-): Promise<Session[]> {
-  if (ended.length === 0) return [];
-  const { rows } = await client.query<Session>({
+): Promise<void> {
+  if (ended.length === 0) return;
+  await client.query({
     name: 'presence-end-sessions',
     text: `
       INSERT INTO ended_sessions (user_id, session_id, expires_at, tokens_until)
@@ -117,26 +113,9 @@ async function noteEndedSessions(
       FROM unnest($1::bigint[], $2::text[]) AS e (user_id, session_id)
       WHERE EXISTS (SELECT FROM users WHERE id = user_id)
       ORDER BY user_id, session_id
-      ON CONFLICT DO NOTHING
-      RETURNING user_id AS "userId", session_id AS "sessionId"`,
+      ON CONFLICT DO NOTHING`,
     values: [...sessionColumns(ended), policy.rememberSessions, policy.accessTokenTtl],
   });
-  return rows;
-}
-
-/**
- * Just before the COMMIT: the APIs look for what has ended since their last look, and this may be
- * long after it was noted.
- */
-function endedNow(ended: readonly Session[]): pg.QueryConfig {
-  return {
-    name: 'presence-ended-now',
-    text: `
-      UPDATE ended_sessions s SET ended_at = clock_timestamp()
-      FROM unnest($1::bigint[], $2::text[]) AS e (user_id, session_id)
-      WHERE s.user_id = e.user_id AND s.session_id = e.session_id`,
-    values: sessionColumns(ended),
-  };
 }
 
 /**
