@@ -9,6 +9,7 @@ import { type SessionId, Unavailable, UnknownUser } from '@presence/domain';
 import { eventually } from '@presence/test-services';
 import { expect } from 'chai';
 import type pg from 'pg';
+import { refuseTokens } from '../dist/postgres/ended-session.js';
 import { onEachDatabase } from './each-database.js';
 import { setAsOf } from './presence-rows.js';
 import { DAY, hashOf, MINUTE, NOW, POLICY, SessionBook } from './session-book.js';
@@ -275,21 +276,42 @@ onEachDatabase('PostgresSessionStore', (database) => {
     });
   });
 
-  it('tells APIs of an ended session as of its commit, however long that waited for a row', async () => {
-    const store = new PostgresPresenceStore(pool, POLICY);
-    let freeAt = 0;
-    let applied: Promise<unknown> | undefined;
-    await beside('SELECT FROM user_presence WHERE user_id = 1 FOR UPDATE', async () => {
-      const ended = [{ userId: 1, sessionId: 's' }];
-      applied = store.apply({ events: [], ended, progress: [] });
-      applied.catch(() => {}); // Whoever comes as far awaits it.
-      await untilWaiting(1);
-      const { rows } = await pool.query('SELECT clock_timestamp() AS now');
-      freeAt = rows[0].now;
+  describe('tells of an ended session, however long its COMMIT takes', () => {
+    const session = { userId: 1, sessionId: 's' };
+    let ending: pg.PoolClient;
+
+    beforeEach(async () => {
+      ending = await pool.connect();
+      await ending.query('BEGIN');
     });
-    await applied;
-    const { rows } = await pool.query('SELECT ended_at FROM ended_sessions');
-    expect(rows[0].ended_at).to.be.at.least(freeAt);
+    afterEach(() => ending.release());
+
+    async function refuse(): Promise<void> {
+      await refuseTokens(ending, { ...session, at: NOW, tokensUntil: NOW }, MINUTE, POLICY);
+      await ending.query(`UPDATE ended_sessions SET ended_at = ended_at - interval '1 hour'`);
+    }
+
+    async function expectTold(): Promise<void> {
+      const { cursor } = await book.sessions.endedSince(null);
+      const meanwhile = await book.sessions.endedSince(cursor);
+      await ending.query('COMMIT');
+      const { ended } = await book.sessions.endedSince(meanwhile.cursor);
+      expect(ended).to.have.length(1);
+      expect(ended[0]).to.include({ ...session, tokensRefused: true });
+    }
+
+    it('where it was the last transaction to begin', async () => {
+      await refuse();
+      await expectTold();
+    });
+
+    it('where a later one ended before, and its presence had ended already', async () => {
+      const store = new PostgresPresenceStore(pool, POLICY);
+      await store.apply({ events: [], ended: [session], progress: [] });
+      await refuse();
+      await pool.query('SELECT pg_current_xact_id()');
+      await expectTold();
+    });
   });
 
   describe('where somebody else has locked the user’s row', () => {
@@ -328,6 +350,17 @@ onEachDatabase('PostgresSessionStore', (database) => {
       await opening;
       expect(await changing).to.equal(true);
       expect(await book.outcome('1')).to.equal('invalid');
+    });
+
+    it('leaves no token good of a login whose user is removed before it is committed', async () => {
+      const opening = book.open('1');
+      await untilWaiting(1);
+      const removing = new PostgresUserStore(pool, 'presence').remove('user1');
+      await opening;
+      await release();
+      expect(await removing).to.equal(true);
+      const of = (await book.remembered()).filter(({ tokensRefused }) => tokensRefused);
+      expect(of.map(({ sessionId }) => sessionId)).to.include('s');
     });
 
     it('commits a login within seconds, and its effect comes later', async () => {

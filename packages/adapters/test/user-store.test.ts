@@ -1,5 +1,11 @@
-import { createPool, PostgresUserStore } from '@presence/adapters/postgres';
-import { type Identity, type Profile, Unavailable, UsernameTaken } from '@presence/domain';
+import { createPool, PostgresChangeOutbox, PostgresUserStore } from '@presence/adapters/postgres';
+import {
+  type Identity,
+  type Profile,
+  type StatusChange,
+  Unavailable,
+  UsernameTaken,
+} from '@presence/domain';
 import { expect } from 'chai';
 import type pg from 'pg';
 import { onEachDatabase } from './each-database.js';
@@ -111,6 +117,40 @@ onEachDatabase('PostgresUserStore', (database) => {
       const { rows } = await pool.query('SELECT user_id, session_id FROM ended_sessions');
       expect(rows).to.deep.include({ user_id: id, session_id: 'a session' });
       expect(rows.map(({ user_id }) => user_id)).to.deep.equal([id, id]);
+    });
+
+    it('announces that those who are removed are offline, where they were not', async () => {
+      const { id } = await add('ahmad');
+      await add('zahra');
+      await pool.query(
+        `UPDATE user_presence SET online_status = 'away', declared = 'away', last_seen = now()
+         WHERE user_id = $1`,
+        [id],
+      );
+      await users.remove('ahmad');
+      await users.remove('zahra');
+      const changes: StatusChange[] = [];
+      await new PostgresChangeOutbox(pool).relay(10, async (some) => void changes.push(...some));
+      expect(changes).to.have.length(1);
+      const change = { userId: id, from: 'away', to: 'offline', cause: 'logout' };
+      expect(changes[0]).to.include(change);
+      expect(changes[0]!.at).to.be.at.least(changes[0]!.lastSeen);
+    });
+
+    it('refuses the tokens of sessions whose presence alone had ended, as of now', async () => {
+      const { id } = await add('ahmad');
+      await openSession(id);
+      await pool.query(
+        `INSERT INTO ended_sessions (user_id, session_id, ended_at, tokens_until, expires_at)
+         VALUES ($1, 'a session', now() - interval '1 hour', now(), now() + interval '1 hour')`,
+        [id],
+      );
+      const { rows: before } = await pool.query('SELECT ended_by FROM ended_sessions');
+      await users.setPassword('ahmad', 'another');
+      const { rows } = await pool.query('SELECT ended_by, tokens_refused FROM ended_sessions');
+      expect(rows).to.have.length(1);
+      expect(rows[0].tokens_refused).to.equal(true);
+      expect(BigInt(rows[0].ended_by) > BigInt(before[0].ended_by)).to.equal(true);
     });
 
     it('lists all users by id, a page at a time', async () => {

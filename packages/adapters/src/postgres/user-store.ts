@@ -2,8 +2,10 @@ import {
   type Credentials,
   type Duration,
   type Identity,
+  type Millis,
   type NewUser,
   type Profile,
+  type Status,
   type User,
   type UserId,
   UsernameTaken,
@@ -11,6 +13,7 @@ import {
 } from '@presence/domain';
 import DataLoader from 'dataloader';
 import type pg from 'pg';
+import { changeRows, type Step } from './change-row.js';
 import { isUniqueViolation, refusalOf } from './errors.js';
 import { ask, settledTransaction } from './pool.js';
 import { createUser, ownId, USER } from './user-row.js';
@@ -36,7 +39,8 @@ const REFUSE_CLOSED = `
   SELECT user_id, session_id, true, life.ends, greatest(life.ends, closed.expires_at)
   FROM closed, (SELECT clock_timestamp() + $2 * interval '1 ms' AS ends) life
   ON CONFLICT (user_id, session_id) DO UPDATE SET
-    ended_at = excluded.ended_at, tokens_refused = true, tokens_until = excluded.tokens_until,
+    ended_at = excluded.ended_at, ended_by = excluded.ended_by,
+    tokens_refused = true, tokens_until = excluded.tokens_until,
     expires_at = greatest(ended_sessions.expires_at, excluded.expires_at)`;
 
 /** A statement of its own: it sees the session of a login that the one before it waited for. */
@@ -47,6 +51,25 @@ const END_SESSIONS = `
   ), refused AS (${REFUSE_CLOSED})
   INSERT INTO presence_inbox (user_id, type, occurred_at, status, session_id)
   SELECT user_id, 'logout', clock_timestamp(), 'offline', session_id FROM closed`;
+
+/**
+ * A session that nobody has had says that there was a user: tokens may be of sessions that are not in
+ * here.
+ */
+const REMOVE = `
+  WITH closed AS (
+    SELECT user_id, session_id, expires_at FROM login_sessions
+    WHERE user_id = $1 AND ended_at IS NULL
+    UNION ALL SELECT $1, gen_random_uuid()::text, NULL
+  ), refused AS (${REFUSE_CLOSED})
+  DELETE FROM users WHERE id = $1`;
+
+interface RemovedRow {
+  readonly userId: UserId;
+  readonly status: Status;
+  readonly lastSeen: Millis;
+  readonly at: Millis;
+}
 
 interface UserRow extends User {
   /** Whether the user logs in here, so that no other issuer has a say in the profile. */
@@ -122,24 +145,24 @@ export class PostgresUserStore implements UserStore {
   }
 
   /**
-   * Takes with it the user's presence and sessions, whose tokens are refused from now on. A session
-   * that nobody has had says that there was a user: tokens may be of sessions that are not in here.
+   * Takes with it the user's presence, and sessions, whose tokens are refused from now on. The row is
+   * locked beforehand: a login that is under way is committed by then, and its session found.
    */
-  async remove(username: string): Promise<boolean> {
-    const rows = await ask(this.#pool, {
-      text: `
-        WITH removed AS (
-          DELETE FROM users WHERE username = $1 AND password_hash IS NOT NULL RETURNING id
-        ), closed AS (
-          SELECT user_id, session_id, expires_at FROM login_sessions
-          JOIN removed ON removed.id = user_id
-          WHERE ended_at IS NULL
-          UNION ALL SELECT id, gen_random_uuid()::text, NULL FROM removed
-        ), refused AS (${REFUSE_CLOSED})
-        SELECT id FROM removed`,
-      values: [username, TOKEN_LIFE],
+  remove(username: string): Promise<boolean> {
+    return settledTransaction(this.#pool, async (client) => {
+      const { rows } = await client.query<RemovedRow>({
+        text: `SELECT id AS "userId", online_status AS status, last_seen AS "lastSeen",
+            clock_timestamp() AS at
+          FROM users JOIN user_presence ON user_id = id
+          WHERE username = $1 AND password_hash IS NOT NULL FOR UPDATE`,
+        values: [username],
+      });
+      const [removed] = rows;
+      if (removed === undefined) return false;
+      for (const row of changeRows(departure(removed))) await client.query(row);
+      await client.query({ text: REMOVE, values: [removed.userId, TOKEN_LIFE] });
+      return true;
     });
-    return rows.length > 0;
   }
 
   /** Ends the user's sessions, as a logout each: whoever knew the old password is out. */
@@ -231,6 +254,12 @@ export class PostgresUserStore implements UserStore {
     }
     return { id: user.id, username, email, role };
   }
+}
+
+/** Whoever follows who is online hears that this one is not. */
+function departure({ userId, status, lastSeen, at }: RemovedRow): Step[] {
+  if (status === 'offline') return [];
+  return [{ userId, from: status, to: 'offline', at, lastSeen, cause: 'logout' }];
 }
 
 function isTakenName(error: unknown): boolean {
