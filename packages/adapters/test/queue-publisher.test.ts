@@ -211,6 +211,22 @@ describe('A publisher', () => {
     expect([...leases.known]).to.deep.equal([leases.registered[1]]);
   });
 
+  it('lets go of its old name where the database renews what had lapsed', async () => {
+    const leases = new Leases();
+    publisher = new QueuePublisher(outlet, { leases });
+    await eventually(() => outlet.sent.length > 0);
+    outlet.stopped = true;
+    const { now } = performance;
+    try {
+      performance.now = () => now.call(performance) + 59_000;
+      await eventually(() => leases.registered.length === 2, { within: 8_000 });
+      await eventually(() => leases.known.size === 1);
+    } finally {
+      performance.now = now;
+    }
+    expect([...leases.known]).to.deep.equal([leases.registered[1]]);
+  });
+
   it('does not take for its own what a late renewal says of its old name', async () => {
     const leases = new Leases();
     publisher = new QueuePublisher(outlet, { leases });

@@ -47,22 +47,21 @@ export class Lease {
     this.#heardAt = Math.max(this.#heardAt, at);
   }
 
-  /** Begins a new life at `since`, under a new name, even if the database does not answer. */
+  /**
+   * Begins a new life at `since`, under a new name, even if the database does not answer. As-of must
+   * not wait for what the last one has not confirmed, which the new one speaks for: a renewal, or a
+   * message that was on its way for long, would make it wait for another minute.
+   */
   async begin(since: number): Promise<PublisherName> {
+    if (this.#options.store && this.#since > 0) this.#abandoned.add(this.#publisher);
     this.#publisher = randomUUID();
     this.#since = since;
     this.#registered = false;
     this.#heardAt = performance.now();
+    const { publisher } = this;
     await this.#register();
-    return { publisher: this.#publisher, kind: 'app', since };
-  }
-
-  /** The same where what the last life sent is gone: as-of must not wait for it. */
-  async beginAfterLoss(since: number): Promise<PublisherName> {
-    if (this.#options.store) this.#abandoned.add(this.#publisher);
-    const name = await this.begin(since);
     void this.#releaseAbandoned().catch(this.#options.onError);
-    return name;
+    return { publisher, kind: 'app', since };
   }
 
   /** @returns false where as-of does not wait for this publisher any more: begin anew. */

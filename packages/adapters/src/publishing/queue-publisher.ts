@@ -132,10 +132,9 @@ export class QueuePublisher implements EventPublisher {
   }
 
   /** Everything that is not confirmed goes out again, under a new name. */
-  async #begin(since: number, lost = false): Promise<void> {
+  async #begin(since: number): Promise<void> {
     this.#named = false;
-    const name = await (lost ? this.#lease.beginAfterLoss(since) : this.#lease.begin(since));
-    this.#log.restart(name);
+    this.#log.restart(await this.#lease.begin(since));
     this.#named = true;
     this.#due = true;
     this.#saidLast = false;
@@ -144,7 +143,7 @@ export class QueuePublisher implements EventPublisher {
 
   /** With the queue went intervals that nobody can settle any more. */
   #beginAfterLoss(): void {
-    if (this.#named) void this.#begin(this.#log.restartAt, true);
+    if (this.#named) void this.#begin(this.#log.restartAt);
   }
 
   async #renew(): Promise<void> {
