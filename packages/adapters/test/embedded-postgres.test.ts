@@ -37,6 +37,19 @@ describe('Embedded Postgres', () => {
     expect((await stat(folder)).mode & 0o077).to.equal(0);
   });
 
+  it('is reached by nobody else where the path of its folder is too long for a socket', async () => {
+    const long = join(await temporaryFolder('embedded'), 'long'.repeat(30));
+    const other = await startEmbeddedPostgres(long);
+    const at = new URL(other.url).searchParams.get('host') ?? '';
+    expect((await stat(at)).mode & 0o077).to.equal(0);
+    const client = new pg.Client({ connectionString: other.url });
+    await client.connect();
+    expect((await client.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+    await client.end();
+    await other.close();
+    expect(await stat(at).catch(({ code }) => code)).to.equal('ENOENT');
+  }).timeout(60_000);
+
   it('loses no update among concurrent transactions that read and then write', async () => {
     await pool.query('CREATE TABLE counter (n int)');
     await pool.query('INSERT INTO counter VALUES (0)');

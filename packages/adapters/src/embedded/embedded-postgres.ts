@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketHandler } from '@electric-sql/pglite-socket';
@@ -25,6 +26,8 @@ export interface EmbeddedOptions {
 
 /** The longest path of a socket on macOS; Linux allows four more. */
 const LONGEST_SOCKET_PATH = 103;
+/** The name that clients make of host and port. */
+const SOCKET = '.s.PGSQL.5432';
 
 /** Log files that a checkpoint has made useless are kept for use again, up to this. */
 const SMALL_LOG = ['-c', 'min_wal_size=32MB', '-c', 'max_wal_size=64MB'];
@@ -32,8 +35,8 @@ const SMALL_LOG = ['-c', 'min_wal_size=32MB', '-c', 'max_wal_size=64MB'];
 /**
  * Opens, or makes, a database in the folder `at`. Only one process may have it open at a time; whoever
  * calls this must see to it. Connections come through a socket in that folder, which nobody but this
- * account can enter; where there are no such sockets, or the path is too long for one, through a
- * port of 127.0.0.1.
+ * account can enter, or, where its path is too long for one, in such a folder of the system's for
+ * temporary files. On Windows they come through a port of 127.0.0.1, which knows no accounts.
  */
 export async function startEmbeddedPostgres(
   at: string,
@@ -49,7 +52,7 @@ export async function startEmbeddedPostgres(
   const evict = (connection: number) => void connections.get(connection)?.destroy();
   const turns = new BackendTurns(database, evict, idleTransaction);
   const server = createServer((socket) => void serve(socket, turns, connections));
-  const url = await listen(server, folder);
+  const { url, leave } = await listen(server, folder);
   const housekeeping = new Housekeeping(url, onError);
   housekeeping.start();
   const close = async () => {
@@ -58,6 +61,7 @@ export async function startEmbeddedPostgres(
     const closed = new Promise((done) => server.close(done));
     for (const socket of connections.values()) socket.destroy();
     await closed;
+    await leave();
     await database.exec('CHECKPOINT');
     await database.close();
   };
@@ -75,15 +79,26 @@ async function serve(
   await handler.attach(socket);
 }
 
-async function listen(server: Server, folder: string): Promise<string> {
-  const path = join(folder, '.s.PGSQL.5432'); // The name that clients make of host and port.
-  if (process.platform === 'win32' || Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+interface Address {
+  readonly url: string;
+  /** Takes away what was made for it. */
+  readonly leave: () => Promise<void>;
+}
+
+async function listen(server: Server, folder: string): Promise<Address> {
+  if (process.platform === 'win32') {
     await listening(server, { host: '127.0.0.1', port: 0 });
-    return `postgres://postgres@127.0.0.1:${(server.address() as AddressInfo).port}/postgres`;
+    const { port } = server.address() as AddressInfo;
+    return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, leave: async () => {} };
   }
+  const fits = Buffer.byteLength(join(folder, SOCKET)) <= LONGEST_SOCKET_PATH;
+  const at = fits ? folder : await mkdtemp(join(tmpdir(), 'presence-'));
+  const path = join(at, SOCKET);
   await rm(path, { force: true }); // Of a process that could not clean up.
   await listening(server, { path });
-  return `postgres://postgres@localhost/postgres?host=${encodeURIComponent(folder)}`;
+  const url = `postgres://postgres@localhost/postgres?host=${encodeURIComponent(at)}`;
+  const leave = () => (fits ? Promise.resolve() : rm(at, { recursive: true }));
+  return { url, leave };
 }
 
 function listening(server: Server, where: { host: string; port: number } | { path: string }) {
