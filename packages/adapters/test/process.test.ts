@@ -44,6 +44,17 @@ describe('A process', () => {
     expect(small / left).to.be.within(0.1, 0.7); // 0.42 to 0.45 measured.
   });
 
+  it('is compiled well after fewer calls, if told so', async () => {
+    const entry = fileURLToPath(new URL('compiler-process.js', import.meta.url));
+    const calls = async (...args: string[]) => {
+      const child = startProcess(entry, { args });
+      expect((await child.exited).code).to.equal(0);
+      return Number(child.stdout);
+    };
+    const [early, left] = [await calls('early'), await calls()];
+    expect(early / left).to.be.below(0.5);
+  });
+
   it('goes on where its log takes no line, and keeps no more than a megabyte of them', async () => {
     const path = join(await temporaryFolder('log'), 'log');
     writeFileSync(path, '');

@@ -1,6 +1,7 @@
 import { createPool, migrate } from '@presence/adapters/postgres';
 import {
   collectAlone,
+  compileEarly,
   createLogger,
   keepHeapSmall,
   listenFault,
@@ -16,6 +17,7 @@ import { whileUnavailable } from './retry.js';
 
 keepHeapSmall();
 collectAlone();
+compileEarly();
 const config = readConfig(process.env);
 const logger = createLogger('presence-worker', config.log.level);
 const registry = processRegistry();

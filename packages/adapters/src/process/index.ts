@@ -1,3 +1,4 @@
+export { compileEarly } from './compiler.js';
 export { collectAlone, keepHeapSmall } from './heap.js';
 export { listenFault } from './listen-fault.js';
 export { createLogger, logFile } from './logger.js';
