@@ -5,9 +5,10 @@
  *     paced HOST PORT REQUESTS TOOK RATE WARM_UP SECONDS CONNECTIONS
  *
  * HOST is an IPv4 address. REQUESTS has what is sent in turn, as it goes over the wire, each ended
- * by a zero byte. TOOK becomes one double for each request that counts, in order, infinite where it
- * failed. Standard output has how many seconds those that count went on. It understands answers that
- * say how long they are (RFC 9112, 6.2), up to 64 KB, and opens one connection after the other.
+ * by a zero byte. TOOK becomes one double for each request that counts, in order, infinite where its
+ * answer was not 200. Standard output has how many seconds those that count went on. It understands
+ * answers that say how long they are (RFC 9112, 6.2), up to 64 KB, and opens one connection after the
+ * other.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -182,7 +183,7 @@ static void understand(struct connection *connection) {
   if (connection->filled < end) return;
   bool closes = header(answer, "\r\nconnection: close", head_end) != NULL;
   int status = atoi(answer + strlen("HTTP/1.1 "));
-  conclude(connection, status >= 200 && status < 400);
+  conclude(connection, status == 200);
   if (closes) lose(connection);
 }
 

@@ -29,6 +29,7 @@ const ALL_COUNT = { ...LOAD, warmUp: 0, seconds: 0.5 };
 
 const REFUSALS: Record<string, (response: ServerResponse) => void> = {
   refused: (response) => void response.writeHead(503, { 'content-length': 0 }).end(),
+  'put off': (response) => void response.writeHead(202, { 'content-length': 0 }).end(),
   'cut off': (response) => void response.socket?.destroy(),
   'an answer that does not say how long it is': (response) => void response.write('well'),
 };

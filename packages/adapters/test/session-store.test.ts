@@ -166,6 +166,14 @@ onEachDatabase('PostgresSessionStore', (database) => {
     });
   });
 
+  it('tells of an ended session once, though another server numbered the transaction that ended it', async () => {
+    await book.end('s');
+    await pool.query(`UPDATE ended_sessions
+      SET ended_at = ended_at - interval '1 hour', ended_by = '1000000000'`);
+    const { cursor } = await book.sessions.endedSince(null);
+    expect((await book.sessions.endedSince(cursor)).ended).to.deep.equal([]);
+  });
+
   describe('ends sessions whose refresh token has expired', () => {
     it('as logouts at the moment of expiry', async () => {
       await book.open('1');

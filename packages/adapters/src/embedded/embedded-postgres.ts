@@ -61,9 +61,9 @@ export async function startEmbeddedPostgres(
     const closed = new Promise((done) => server.close(done));
     for (const socket of connections.values()) socket.destroy();
     await closed;
-    await leave();
     await database.exec('CHECKPOINT');
     await database.close();
+    await leave();
   };
   return { url, close };
 }
@@ -94,10 +94,13 @@ async function listen(server: Server, folder: string): Promise<Address> {
   const fits = Buffer.byteLength(join(folder, SOCKET)) <= LONGEST_SOCKET_PATH;
   const at = fits ? folder : await mkdtemp(join(tmpdir(), 'presence-'));
   const path = join(at, SOCKET);
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+    throw new Error(`Neither ${folder} nor ${tmpdir()} is short enough for a socket: set TMPDIR.`);
+  }
   await rm(path, { force: true }); // Of a process that could not clean up.
   await listening(server, { path });
   const url = `postgres://postgres@localhost/postgres?host=${encodeURIComponent(at)}`;
-  const leave = () => (fits ? Promise.resolve() : rm(at, { recursive: true }));
+  const leave = () => (fits ? Promise.resolve() : rm(at, { recursive: true, force: true }));
   return { url, leave };
 }
 

@@ -55,7 +55,9 @@ interface Look {
 /**
  * What has been committed since the last look, however long that took: a COMMIT may wait for a standby
  * for as long as it likes. A cursor is a moment of the database's clock, in microseconds since 1970,
- * and the numbers of the transactions that the look could not see.
+ * and the numbers of the transactions that the look could not see: the first of those that had not
+ * begun, and those under way. A number that has not been given out yet is another server's, from which
+ * the row was restored.
  */
 export async function endedSince(pool: pg.Pool, cursor: string | null): Promise<EndedSessions> {
   const [since = '0', first = '0', ...underWay] = cursor?.split(' ') ?? [];
@@ -72,7 +74,8 @@ export async function endedSince(pool: pg.Pool, cursor: string | null): Promise<
         e.session_id AS "sessionId", e.tokens_refused AS "tokensRefused", e.tokens_until AS until
       FROM presence_clock clock LEFT JOIN ended_sessions e ON e.tokens_until > clock.as_of
         AND (e.ended_at >= timestamptz 'epoch' + $1 * interval '1 us'
-          OR e.ended_by >= $3::xid8 OR e.ended_by = ANY ($4::xid8[]))`,
+          OR e.ended_by >= $3::xid8 AND e.ended_by < pg_snapshot_xmax(pg_current_snapshot())
+          OR e.ended_by = ANY ($4::xid8[]))`,
     values: [since, OVERLAP, first, underWay],
   });
   const { cursor: next, asOf, now } = rows[0]!;

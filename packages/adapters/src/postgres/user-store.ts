@@ -152,7 +152,7 @@ export class PostgresUserStore implements UserStore {
     return settledTransaction(this.#pool, async (client) => {
       const { rows } = await client.query<RemovedRow>({
         text: `SELECT id AS "userId", online_status AS status, last_seen AS "lastSeen",
-            clock_timestamp() AS at
+            greatest(clock_timestamp(), last_seen + interval '1 ms') AS at
           FROM users JOIN user_presence ON user_id = id
           WHERE username = $1 AND password_hash IS NOT NULL FOR UPDATE`,
         values: [username],
