@@ -105,8 +105,11 @@ function faultyOrigin(origins: readonly string[]): string | undefined {
   return `names ${JSON.stringify(faulty)}, which is no origin. Write it like https://app.example.com.`;
 }
 
+/** URL knows of no origin but that of the web's schemes; a web view of an app has one of its own. */
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text;
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host, href } = new URL(text);
+  return origin === text || (origin === 'null' && `${protocol}//${host}` === text && href === text);
 }
 
 function faultyLimit(text: string): string | undefined {

@@ -30,7 +30,11 @@ export async function readBody(ctx: ApiContext, rule: BodyRule<TObject>): Promis
     if (rule.optional) return {};
     throw badRequest('The request needs a JSON body.');
   }
-  if (rule.optional && isUntyped(ctx) && (await isEmpty(ctx.req))) return {};
+  if (rule.optional && isUntyped(ctx)) {
+    const size = await sizeOf(ctx.req);
+    if (size === 0) return {};
+    assertSmall(size);
+  }
   assertReadable(ctx, rule.asText ? [...JSON_TYPES, 'text/plain'] : JSON_TYPES);
   let read = false;
   try {
@@ -63,24 +67,27 @@ function isUntyped({ req: { headers } }: ApiContext): boolean {
  * nothing says a length.
  * @throws ProblemError 400 where it is broken off
  */
-async function isEmpty(req: IncomingMessage): Promise<boolean> {
+async function sizeOf(req: IncomingMessage): Promise<number> {
   let size = 0;
   try {
     for await (const chunk of req) size += (chunk as Buffer).length;
   } catch {
     brokenOff(); // As for a body that is parsed: a stream fails with nothing but that.
   }
-  return size === 0;
+  return size;
 }
 
 function brokenOff(): never {
   throw badRequest('The request was broken off.');
 }
 
+function assertSmall(size: number): void {
+  if (size <= LIMIT_BYTES) return;
+  throw new ProblemError({ status: 413, detail: 'The body is larger than 16 KiB.' });
+}
+
 function assertReadable(ctx: ApiContext, types: string[]): void {
-  if (Number(ctx.req.headers['content-length'] ?? 0) > LIMIT_BYTES) {
-    throw new ProblemError({ status: 413, detail: 'The body is larger than 16 KiB.' });
-  }
+  assertSmall(Number(ctx.req.headers['content-length'] ?? 0));
   // Nothing of 16 KiB is worth inflating, and what is not inflated cannot blow up.
   if ((ctx.req.headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new ProblemError({ status: 415, detail: 'Send the body without a Content-Encoding.' });

@@ -30,7 +30,8 @@ const LINGER: Duration = 1_000;
  * documents: without a listener of its own Node answers with a bare status line.
  */
 export function createHttpServer(settings: ServerSettings, listener: RequestListener): Server {
-  const { keepAliveTimeout, requestTimeout } = settings;
+  const { keepAliveTimeout, requestTimeout, corsOrigins = [] } = settings;
+  const pages = new WeakMap<Socket, string>();
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -46,8 +47,15 @@ export function createHttpServer(settings: ServerSettings, listener: RequestList
   );
   server.timeout = settings.answerTimeout ?? ANSWER_TIMEOUT;
   server.on('clientError', ({ code, rawPacket }: ClientError, socket: Socket) => {
-    refuse(socket, parserProblem(code), permission(rawPacket, settings.corsOrigins ?? []));
+    const origin = originIn(rawPacket) ?? pages.get(socket);
+    refuse(socket, parserProblem(code), permission(origin, corsOrigins));
   });
+  // A body that comes too slowly is refused without its head.
+  if (corsOrigins.length > 1) {
+    server.on('request', ({ socket, headers: { origin } }) => {
+      if (origin !== undefined) pages.set(socket, origin);
+    });
+  }
   // An expectation that is not known here may be ignored: 417 is no answer of this API.
   server.on('checkExpectation', listener);
   server.on('connect', (_request, socket: Socket) => {
@@ -95,13 +103,16 @@ function parserProblem(code: string | undefined): Problem {
   }
 }
 
+function originIn(packet: Buffer | undefined): string | undefined {
+  return /\r\norigin:[ \t]*([^\r\n]*)/i.exec(packet?.toString('latin1') ?? '')?.[1];
+}
+
 /**
- * The lines that let a page read the answer. Where the last packet does not tell whose page it is, it
- * is told to the only one that may be: to any other it means nothing.
+ * The lines that let a page read the answer. Where nothing tells whose page it is, it is told to the
+ * only one that may be, as it is to that of the connection's last request: to any other it means nothing.
  */
-function permission(packet: Buffer | undefined, origins: readonly string[]): string[] {
-  const [, told] = /\r\norigin:[ \t]*([^\r\n]*)/i.exec(packet?.toString('latin1') ?? '') ?? [];
-  const allowed = allowedOrigin(told ?? (origins.length === 1 ? origins[0]! : ''), origins);
+function permission(origin: string | undefined, origins: readonly string[]): string[] {
+  const allowed = allowedOrigin(origin ?? (origins.length === 1 ? origins[0]! : ''), origins);
   if (allowed === '') return [];
   return [
     `Access-Control-Allow-Origin: ${allowed}`,

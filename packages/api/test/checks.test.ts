@@ -151,10 +151,11 @@ describe('checks', () => {
       `${chunked}\r\n`,
       '0\r\n\r\n',
       `${chunked}\r\n2\r\n{}\r\n`,
+      `0\r\n\r\n${chunked}\r\n`,
       `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n0\r\n\r\n`,
       `${last}0\r\n\r\n`,
     ]);
-    expect(answers.map(({ status }) => status)).to.deep.equal(['200', '415', '200']);
+    expect(answers.map(({ status }) => status)).to.deep.equal(['200', '415', '413', '200']);
   });
 
   it('read the rest of a body that is too large: the next request lies behind it', async () => {

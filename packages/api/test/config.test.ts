@@ -21,18 +21,35 @@ describe("the API's configuration", () => {
 
   it('is read from the environment', () => {
     const settings = read({
-      CORS_ORIGINS: 'https://a.example.com, http://localhost:3000',
+      CORS_ORIGINS: 'https://a.example.com, http://localhost:3000, capacitor://localhost',
       TRUST_PROXY: '2',
       LOGIN_LIMIT: '5,20,1h',
       PRESENCE_ADMIN_ACCESS: 'read',
     });
-    expect(settings.corsOrigins).to.deep.equal(['https://a.example.com', 'http://localhost:3000']);
+    expect(settings.corsOrigins).to.deep.equal([
+      'https://a.example.com',
+      'http://localhost:3000',
+      'capacitor://localhost',
+    ]);
     expect(settings).to.include({ trustedProxies: 2, adminAccess: 'read' });
     expect(settings.loginLimits).to.deep.equal({
       perAccount: 5,
       perAddress: 20,
       window: 3_600_000,
     });
+  });
+
+  it('takes no origin that no browser would send', () => {
+    for (const origin of [
+      'https://a.example.com/',
+      'HTTPS://a.example.com',
+      'a.example.com:80',
+      'data:x',
+      'capacitor://localhost/',
+      'null',
+    ]) {
+      expect(() => read({ CORS_ORIGINS: origin }), origin).to.throw('CORS_ORIGINS');
+    }
   });
 
   it('names every fault at once', () => {

@@ -88,6 +88,10 @@ describe('what is no proper HTTP', () => {
     expect(await allows(large(origins[1]!))).to.equal(origins[1]);
     expect(await allows(large('https://three.example'))).to.equal(undefined);
     expect(await allows('GET / HTTP/1.1\r\nHo'), 'several, and nobody knows').to.equal(undefined);
+    const slow = (origin: string) =>
+      `POST /api/users/login/ HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"us`;
+    expect(await allows(slow(origins[1]!)), 'a body').to.equal(origins[1]);
+    expect(await allows(slow('https://three.example')), 'a body').to.equal(undefined);
     api = await startWorld({ requestTimeout: 300, corsOrigins: origins.slice(0, 1) });
     expect(await allows('GET / HTTP/1.1\r\nHo'), 'the only one').to.equal(origins[0]);
     api = await startWorld({ requestTimeout: 300, corsOrigins: ['*'] });
