@@ -119,6 +119,15 @@ onEachDatabase('PostgresUserStore', (database) => {
       expect(rows.map(({ user_id }) => user_id)).to.deep.equal([id, id]);
     });
 
+    it('removes by id whoever it is', async () => {
+      const own = await add('ahmad');
+      const foreign = await users.find({ issuer: IDP, subject: 'auth0|1' }, PROFILE);
+      expect(await users.remove('zahra')).to.equal(false);
+      expect(await users.remove(foreign!.id)).to.equal(true);
+      expect(await users.remove(foreign!.id)).to.equal(false);
+      expect((await users.list(0, 10)).map(({ id }) => id)).to.deep.equal([own.id]);
+    });
+
     it('announces that those who are removed are offline, where they were not', async () => {
       const { id } = await add('ahmad');
       await add('zahra');

@@ -1,12 +1,19 @@
 import { parseArgs } from 'node:util';
 import { printable, printableJson } from '@presence/adapters/process';
-import { type PasswordHasher, type User, UsernameTaken, type UserStore } from '@presence/domain';
+import {
+  isUserId,
+  type PasswordHasher,
+  type User,
+  type UserId,
+  UsernameTaken,
+  type UserStore,
+} from '@presence/domain';
 
 export const USERS_HELP = `Usage: npm run users -- <command>
 
   add --username NAME [--email ADDRESS] [--admin]   add a user
   list [--json]                                     show all users
-  remove --username NAME                            remove a user
+  remove --username NAME, or --id N                 remove a user; by id, one of another issuer, too
   set-password --username NAME                      give a user another password
 
 A password is asked for; without a terminal it is the first line of standard input.
@@ -29,6 +36,7 @@ export interface UsersWorld {
 export interface UsersOptions {
   readonly command: string;
   readonly username: string | undefined;
+  readonly id: string | undefined;
   readonly email: string | undefined;
   readonly admin: boolean;
   readonly json: boolean;
@@ -49,6 +57,7 @@ export function usersOptions(args: readonly string[]): UsersOptions {
     allowPositionals: true,
     options: {
       username: { type: 'string' },
+      id: { type: 'string' },
       email: { type: 'string' },
       admin: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -62,8 +71,9 @@ export function usersOptions(args: readonly string[]): UsersOptions {
       command === '' ? 'Say what to do.' : `There is no command ${JSON.stringify(command)}.`,
     );
   }
-  const { username, email, ...flags } = values;
-  return { command, username, email, ...flags };
+  const { username, id, email, ...flags } = values;
+  if (id !== undefined && command !== 'remove') throw new CommandRefused('--id is for remove.');
+  return { command, username, id, email, ...flags };
 }
 
 /** @throws CommandRefused, Unavailable */
@@ -99,9 +109,15 @@ async function list({ users, print }: UsersWorld, { json }: UsersOptions): Promi
 }
 
 async function remove({ users, print }: UsersWorld, options: UsersOptions): Promise<void> {
-  const username = nameOf(options);
-  if (!(await users.remove(username))) throw unknownName(username);
-  print(`Removed ${username}.\n`);
+  if (options.id === undefined) {
+    const username = nameOf(options);
+    if (!(await users.remove(username))) throw unknownName(username);
+    print(`Removed ${username}.\n`);
+    return;
+  }
+  const id = idOf(options);
+  if (!(await users.remove(id))) throw new CommandRefused(`There is no user ${id}.`);
+  print(`Removed ${id}.\n`);
 }
 
 async function setPassword(world: UsersWorld, options: UsersOptions): Promise<void> {
@@ -120,6 +136,13 @@ function nameOf({ username }: UsersOptions): string {
     throw new CommandRefused(`A username has at most ${LONGEST_NAME} characters, and no NUL.`);
   }
   return username;
+}
+
+function idOf({ id, username }: UsersOptions): UserId {
+  if (username !== undefined) throw new CommandRefused('Say one of --username and --id.');
+  const number = Number(id);
+  if (!isUserId(number)) throw new CommandRefused(`${JSON.stringify(id)} is no id.`);
+  return number;
 }
 
 function unknownName(username: string): CommandRefused {

@@ -93,6 +93,22 @@ describe('npm start without configuration', function () {
     expect(again.stderr).to.contain('There is no user "sara"');
   });
 
+  it('removes by id, too, and one user alone', async () => {
+    const { environment } = presence;
+    await users(environment, ['add', '--username', 'lina'], 'first secret\n');
+    const list = JSON.parse((await users(environment, ['list', '--json'])).stdout);
+    const { id } = list.find(({ username }: { username: string }) => username === 'lina');
+    const refused = await users(environment, ['remove', '--id', 'lina']);
+    expect([refused.code, refused.stderr]).to.satisfy(([code, text]: [number, string]) => {
+      return code === 1 && text.includes('"lina" is no id');
+    });
+    expect((await users(environment, ['remove', '--id', String(id)])).stdout).to.contain('Removed');
+    const again = await users(environment, ['remove', '--id', String(id)]);
+    expect(again.stderr).to.contain(`There is no user ${id}.`);
+    const left = JSON.parse((await users(environment, ['list', '--json'])).stdout);
+    expect(left).to.have.length(list.length - 1);
+  });
+
   it('does not add the same name twice, nor a password that is too short', async () => {
     const { environment } = presence;
     const taken = await users(environment, ['add', '--username', 'ahmad'], 'long enough\n');

@@ -148,14 +148,16 @@ export class PostgresUserStore implements UserStore {
    * Takes with it the user's presence, and sessions, whose tokens are refused from now on. The row is
    * locked beforehand: a login that is under way is committed by then, and its session found.
    */
-  remove(username: string): Promise<boolean> {
+  remove(user: string | UserId): Promise<boolean> {
+    const isWanted =
+      typeof user === 'string' ? 'username = $1 AND password_hash IS NOT NULL' : 'id = $1';
     return settledTransaction(this.#pool, async (client) => {
       const { rows } = await client.query<RemovedRow>({
         text: `SELECT id AS "userId", online_status AS status, last_seen AS "lastSeen",
             greatest(clock_timestamp(), last_seen + interval '1 ms') AS at
           FROM users JOIN user_presence ON user_id = id
-          WHERE username = $1 AND password_hash IS NOT NULL FOR UPDATE`,
-        values: [username],
+          WHERE ${isWanted} FOR UPDATE`,
+        values: [user],
       });
       const [removed] = rows;
       if (removed === undefined) return false;

@@ -25,8 +25,11 @@ export interface UserStore {
   find(identity: Identity, profile: Profile | null): Promise<User | null>;
   /** Whom our own tokens name by this number, or `null`: another issuer's number may be the same. */
   ownUser(userId: UserId): Promise<User | null>;
-  /** @returns whether there was one. */
-  remove(username: string): Promise<boolean>;
+  /**
+   * By name one of those who log in with a password, by id whoever it is.
+   * @returns whether there was one.
+   */
+  remove(user: string | UserId): Promise<boolean>;
   /** @returns whether there was one. */
   setPassword(username: string, passwordHash: string): Promise<boolean>;
   /** In order of id, a page at a time. */
