@@ -141,7 +141,9 @@ static void send_next(void) {
   const struct request *request = &requests[connection->turn % request_count];
   bool open = connection->socket >= 0 || open_connection(connection);
   /* Nothing else is on its way there: the kernel has room for all of it. */
-  if (!open || write(connection->socket, request->text, request->length) != request->length) lose(connection);
+  if (!open || write(connection->socket, request->text, request->length) != request->length) {
+    lose(connection);
+  }
 }
 
 /* Whatever is due by now: where the machine was late, requests are sent late and say so. */

@@ -36,10 +36,9 @@ export interface Requests {
 /**
  * A program that sends requests evenly. It takes host (an IPv4 address), port, a file of requests,
  * each ended by a zero byte, a file that it makes, the rate, seconds of warming up, seconds that
- * count, and connections.
- * The file that it makes has the milliseconds of each request that counts, in order, as doubles,
- * infinite where its answer was not 200; standard output has the seconds that those requests went on. Answers are
- * of up to 64 KB.
+ * count, and connections. The file that it makes has the milliseconds of each request that counts, in
+ * order, as doubles, infinite where its answer was not 200; standard output has the seconds that those
+ * requests went on. Answers are of up to 64 KB.
  */
 export interface Pacer {
   readonly name: string;

@@ -34,24 +34,14 @@ describe('A process', () => {
   });
 
   it('keeps its heap little above what it remembers, if told so', async () => {
-    const entry = fileURLToPath(new URL('heap-process.js', import.meta.url));
-    const most = async (...args: string[]) => {
-      const child = startProcess(entry, { args });
-      expect((await child.exited).code).to.equal(0);
-      return Number(child.stdout);
-    };
-    const [small, left] = [await most('small'), await most()];
+    const entry = 'heap-process.js';
+    const [small, left] = [await numberSaidBy(entry, 'small'), await numberSaidBy(entry)];
     expect(small / left).to.be.within(0.1, 0.7); // 0.42 to 0.45 measured.
   });
 
   it('is compiled well after fewer calls, if told so', async () => {
-    const entry = fileURLToPath(new URL('compiler-process.js', import.meta.url));
-    const calls = async (...args: string[]) => {
-      const child = startProcess(entry, { args });
-      expect((await child.exited).code).to.equal(0);
-      return Number(child.stdout);
-    };
-    const [early, left] = [await calls('early'), await calls()];
+    const entry = 'compiler-process.js';
+    const [early, left] = [await numberSaidBy(entry, 'early'), await numberSaidBy(entry)];
     expect(early / left).to.be.below(0.5);
   });
 
@@ -69,3 +59,9 @@ describe('A process', () => {
     expect(readFileSync(path, 'utf8')).to.equal('');
   });
 });
+
+async function numberSaidBy(entry: string, ...args: string[]): Promise<number> {
+  const child = startProcess(fileURLToPath(new URL(entry, import.meta.url)), { args });
+  expect((await child.exited).code).to.equal(0);
+  return Number(child.stdout);
+}

@@ -109,22 +109,16 @@ async function list({ users, print }: UsersWorld, { json }: UsersOptions): Promi
 }
 
 async function remove({ users, print }: UsersWorld, options: UsersOptions): Promise<void> {
-  if (options.id === undefined) {
-    const username = nameOf(options);
-    if (!(await users.remove(username))) throw unknownName(username);
-    print(`Removed ${username}.\n`);
-    return;
-  }
-  const id = idOf(options);
-  if (!(await users.remove(id))) throw new CommandRefused(`There is no user ${id}.`);
-  print(`Removed ${id}.\n`);
+  const user = options.id === undefined ? nameOf(options) : idOf(options);
+  if (!(await users.remove(user))) throw unknown(user);
+  print(`Removed ${user}.\n`);
 }
 
 async function setPassword(world: UsersWorld, options: UsersOptions): Promise<void> {
   const username = nameOf(options);
-  if ((await world.users.credentials(username)) === null) throw unknownName(username);
+  if ((await world.users.credentials(username)) === null) throw unknown(username);
   const hash = await world.hasher.hash(await world.readPassword());
-  if (!(await world.users.setPassword(username, hash))) throw unknownName(username);
+  if (!(await world.users.setPassword(username, hash))) throw unknown(username);
   world.print(`${username} has another password.\n`);
 }
 
@@ -141,12 +135,15 @@ function nameOf({ username }: UsersOptions): string {
 function idOf({ id, username }: UsersOptions): UserId {
   if (username !== undefined) throw new CommandRefused('Say one of --username and --id.');
   const number = Number(id);
-  if (!isUserId(number)) throw new CommandRefused(`${JSON.stringify(id)} is no id.`);
+  if (!isUserId(number) || String(number) !== id) {
+    throw new CommandRefused(`${JSON.stringify(id)} is no id.`);
+  }
   return number;
 }
 
-function unknownName(username: string): CommandRefused {
-  return new CommandRefused(`There is no user ${JSON.stringify(username)} with a password.`);
+function unknown(user: string | UserId): CommandRefused {
+  if (typeof user === 'number') return new CommandRefused(`There is no user ${user}.`);
+  return new CommandRefused(`There is no user ${JSON.stringify(user)} with a password.`);
 }
 
 function described({ id, username, email, role }: User): string {

@@ -98,10 +98,10 @@ describe('npm start without configuration', function () {
     await users(environment, ['add', '--username', 'lina'], 'first secret\n');
     const list = JSON.parse((await users(environment, ['list', '--json'])).stdout);
     const { id } = list.find(({ username }: { username: string }) => username === 'lina');
-    const refused = await users(environment, ['remove', '--id', 'lina']);
-    expect([refused.code, refused.stderr]).to.satisfy(([code, text]: [number, string]) => {
-      return code === 1 && text.includes('"lina" is no id');
-    });
+    for (const wrong of ['lina', `0x${id.toString(16)}`]) {
+      const { code, stderr } = await users(environment, ['remove', '--id', wrong]);
+      expect([code, stderr.includes(`"${wrong}" is no id`)]).to.deep.equal([1, true]);
+    }
     expect((await users(environment, ['remove', '--id', String(id)])).stdout).to.contain('Removed');
     const again = await users(environment, ['remove', '--id', String(id)]);
     expect(again.stderr).to.contain(`There is no user ${id}.`);

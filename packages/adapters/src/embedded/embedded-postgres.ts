@@ -91,17 +91,21 @@ async function listen(server: Server, folder: string): Promise<Address> {
     const { port } = server.address() as AddressInfo;
     return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, leave: async () => {} };
   }
-  const fits = Buffer.byteLength(join(folder, SOCKET)) <= LONGEST_SOCKET_PATH;
-  const at = fits ? folder : await mkdtemp(join(tmpdir(), 'presence-'));
-  const path = join(at, SOCKET);
-  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+  const fits = isShort(folder);
+  if (!fits && !isShort(join(tmpdir(), 'presence-XXXXXX'))) {
     throw new Error(`Neither ${folder} nor ${tmpdir()} is short enough for a socket: set TMPDIR.`);
   }
+  const at = fits ? folder : await mkdtemp(join(tmpdir(), 'presence-'));
+  const path = join(at, SOCKET);
   await rm(path, { force: true }); // Of a process that could not clean up.
   await listening(server, { path });
   const url = `postgres://postgres@localhost/postgres?host=${encodeURIComponent(at)}`;
   const leave = () => (fits ? Promise.resolve() : rm(at, { recursive: true, force: true }));
   return { url, leave };
+}
+
+function isShort(folder: string): boolean {
+  return Buffer.byteLength(join(folder, SOCKET)) <= LONGEST_SOCKET_PATH;
 }
 
 function listening(server: Server, where: { host: string; port: number } | { path: string }) {
